@@ -1,0 +1,1 @@
+"""NATS JetStream as Headrace uses it: subjects, journal, buckets, control requests, the embedded server."""

@@ -1,0 +1,76 @@
+"""What control and workers say to each other.
+
+Requests go to ``worker.<flow id>.<epoch>.do`` as a `Command` and are answered with a `WorkerState`; the worker
+also publishes its `WorkerState` once a second and at every change on ``worker.<flow id>.<epoch>.state``.
+
+    warming ──▶ ready ──activate──▶ live ──quiesce──▶ draining ──▶ drained
+       │          │                   │                   │           │
+       └──────────┴───────stop────────┴───────────────────┴───────────┴──▶ stopped (the process ends)
+       └──▶ failed (a step never got ready; hosts are stopped, the process waits for ``stop``)
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Command", "Phase", "StepState", "Verb", "WorkerState", "decode_state"]
+
+Phase = Literal["warming", "ready", "live", "draining", "drained", "failed", "stopped"]
+Verb = Literal["status", "activate", "quiesce", "stop"]
+"""
+status    answer with the present state
+activate  ready → live: start the trigger and take messages. Needs the lease; a second call changes nothing
+quiesce   live → draining: stop the trigger, go on with what is queued, → drained when all queues are empty
+stop      finish the calls in progress, leave the rest unacknowledged, stop hosts, end the process
+"""
+
+
+class Command(msgspec.Struct, frozen=True):
+    verb: Verb
+
+
+class StepState(msgspec.Struct, frozen=True, kw_only=True):
+    """One step's host and counters (since the worker started)."""
+
+    id: str
+    host: Literal["starting", "ready", "backoff", "stopping", "stopped", "failed"]
+    pid: int = 0
+    restarts: int = 0
+    received: int = 0
+    emitted: int = 0
+    failed: int = 0
+    waiting: int = 0
+    """Messages queued for this step."""
+    open: int = 0
+    """Calls in progress."""
+    memory: int = 0
+    ready_ms: int = 0
+    """Warm-up of this host."""
+    warning: str = ""
+    reason: str = ""
+
+
+class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's heartbeat."""
+
+    flow_id: str
+    epoch: int
+    pid: int
+    created: float
+    """Process creation time (psutil): with the pid, the worker's identity."""
+    phase: Phase
+    at: int
+    """Milliseconds since the epoch."""
+    reason: str = ""
+    """Why ``failed``."""
+    ready_ms: int = 0
+    """Warm-up of all steps together."""
+    steps: tuple[StepState, ...] = ()
+    journal_bytes: int = 0
+
+
+def decode_state(data: bytes) -> WorkerState:
+    """The heartbeat in ``data``; raises `msgspec.DecodeError` or `msgspec.ValidationError`."""
+    return msgspec.msgpack.decode(data, type=WorkerState)
