@@ -1,0 +1,409 @@
+"""Every option of the platform: default, type, description. Embedded mode is all defaults.
+
+An option is set by, in this order: an argument, the environment variable ``HEADRACE_<NAME>``, the file
+``headrace.toml`` in the data folder. ``python -m headrace.settings`` prints the reference page.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from headrace.errors import Invalid, Problem
+
+__all__ = ["Duration", "Settings", "Size", "load", "parse_duration", "parse_size", "reference_page"]
+
+CONFIG_FILE = "headrace.toml"
+PREFIX = "HEADRACE_"
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def parse_size(value: object) -> object:
+    """Bytes of ``"256MB"``, ``"8 GiB"`` or ``"512k"`` (powers of 1024); other types pass unchanged."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value)
+    if match is None:
+        raise ValueError("a size is a number with an optional unit: 64KB, 256MB, 8GB")
+    power = " kmgt".index(match[2].lower() or " ")
+    return int(float(match[1]) * 1024**power)
+
+
+def parse_duration(value: object) -> object:
+    """Seconds of ``"24h"``, ``"1m30s"``, ``"250ms"`` or ``"7"``; other types pass unchanged."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if not re.fullmatch(rf"({_DURATION.pattern}\s*)+", text):
+        raise ValueError("a duration is numbers with units: 250ms, 10s, 1m30s, 24h, 7d")
+    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
+
+
+Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+"""Bytes; written as a number or as text with a unit."""
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+"""Seconds; written as a number or as text with units."""
+
+
+class Settings(BaseSettings):
+    """All options. Frozen: what was read at the start holds until the end."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, validate_default=True, env_ignore_empty=True
+    )
+
+    data: Path = Field(
+        Path("data"),
+        description="Folder that holds everything: database, broker store, repositories, builds, keys, logs. "
+        "Two data folders on one machine never interfere. Not settable in the file, which is inside it.",
+    )
+    host: str = Field("127.0.0.1", description="Address the server listens on. `0.0.0.0` opens it to the network.")
+    port: int = Field(7475, ge=0, le=65535, description="Port the server listens on; 0 picks a free one.")
+
+    broker_url: str | None = Field(
+        None,
+        description="URL of a NATS server (2.14 or later, with JetStream). "
+        "Without it an embedded one is started on a port of its own.",
+    )
+    broker_user: str | None = Field(None, description="User name for `broker_url`.")
+    broker_password: str | None = Field(None, repr=False, description="Password for `broker_url`.")
+    durability: Literal["relaxed", "fsync"] = Field(
+        "relaxed",
+        description="`relaxed`: a power cut may lose what came in the last `sync_interval`; a killed process "
+        "loses nothing. `fsync`: a power cut loses nothing either, at a much lower throughput.",
+    )
+    sync_interval: str = Field(
+        "1s",
+        pattern=r"^\d+(ms|s|m)$",
+        description="How often the embedded broker flushes its files to disk under `durability: relaxed`.",
+    )
+    max_file_store: Size = Field(
+        8 * 1024**3, description="Disk space the embedded broker may use for all journals together."
+    )
+    journal_bytes: Size = Field(256 * 1024**2, description="Disk space of one flow's journal.")
+    journal_keep: Duration = Field(
+        86_400.0, description="How long processed messages stay in the journal, for inspection and replay."
+    )
+    message_limit: Size = Field(1024**2, description="Largest message body, as JSON.")
+    queue_limit: int = Field(
+        10_000, gt=0, description="Waiting messages of a step at which the steps before it stop taking more."
+    )
+
+    database_url: str | None = Field(
+        None,
+        repr=False,
+        description="`postgresql://user:password@host/name`. Without it: SQLite in the data folder.",
+    )
+    history_keep_days: float = Field(
+        7.0, gt=0, description="Days that ended executions and closed errors are kept. Open errors stay."
+    )
+    history_keep_count: int = Field(200_000, gt=0, description="Executions kept at most.")
+
+    runtime: Literal["process"] = Field("process", description="Where workers run.")
+    sandbox: Literal["auto", "off", "require"] = Field(
+        "auto",
+        description="`auto`: hosts and builds run under bubblewrap where it works, else as plain processes. "
+        "`require`: nothing runs without it. `off`: plain processes.",
+    )
+    host_uid_base: int = Field(
+        210_000,
+        gt=0,
+        description="Only when started as root: hosts of a component run as the user with the number "
+        "`host_uid_base` plus the component's id.",
+    )
+    step_memory: Size = Field(512 * 1024**2, description="Memory one step's host may use.")
+    ready_within: Duration = Field(60.0, description="A step that is not ready after this has failed.")
+    stop_within: Duration = Field(
+        10.0, description="Time a host has to stop by itself before it is terminated, and again before it is killed."
+    )
+    reconcile_interval: Duration = Field(
+        2.0, description="How often wish and reality are compared when nothing hints at a change."
+    )
+
+    build_timeout: Duration = Field(600.0, description="A build that takes longer has failed.")
+    build_concurrency: int = Field(2, gt=0, description="Builds at once.")
+
+    log_keep_bytes: Size = Field(64 * 1024**2, description="Disk space of the steps' logs, all flows together.")
+    log_keep_days: float = Field(7.0, gt=0, description="Days that lines of the steps' logs are kept.")
+
+    @field_validator("data", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - resolve() would follow links
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, _DataFolderFile(settings_cls))
+
+    # Where things are.
+
+    @property
+    def config_file(self) -> Path:
+        return self.data / CONFIG_FILE
+
+    @property
+    def run_dir(self) -> Path:
+        """Who is running: ``server.json``, ``broker.json``."""
+        return self.data / "run"
+
+    @property
+    def server_file(self) -> Path:
+        return self.run_dir / "server.json"
+
+    @property
+    def broker_file(self) -> Path:
+        return self.run_dir / "broker.json"
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.data / "keys"
+
+    @property
+    def cli_token_file(self) -> Path:
+        """The token of the command line on this machine, in plain text."""
+        return self.keys_dir / "cli-token"
+
+    @property
+    def db_dir(self) -> Path:
+        return self.data / "db"
+
+    @property
+    def store_url(self) -> str:
+        """The database: `database_url`, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{self.db_dir / 'headrace.sqlite3'}"
+
+    @property
+    def broker_dir(self) -> Path:
+        """The embedded broker's store and configuration."""
+        return self.data / "broker"
+
+    @property
+    def repos_dir(self) -> Path:
+        return self.data / "repos"
+
+    def repository(self, component: str) -> Path:
+        """The bare git repository of a component."""
+        return self.repos_dir / f"{component}.git"
+
+    @property
+    def builds_dir(self) -> Path:
+        return self.data / "builds"
+
+    def build(self, component: str, revision: int) -> Path:
+        """What was built of one component version; its files are in ``code``."""
+        return self.builds_dir / component / str(revision)
+
+    @property
+    def envs_dir(self) -> Path:
+        """Virtualenvs by the hash of what is in them."""
+        return self.data / "envs"
+
+    @property
+    def uv_cache_dir(self) -> Path:
+        return self.data / "uv-cache"
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.data / "logs"
+
+    @property
+    def server_log(self) -> Path:
+        return self.logs_dir / "server.log"
+
+    @property
+    def broker_log(self) -> Path:
+        return self.logs_dir / "broker.log"
+
+    def worker_log(self, flow_id: str, epoch: int) -> Path:
+        return self.logs_dir / "workers" / f"{flow_id}-{epoch}.log"
+
+    def build_log(self, component: str, revision: int) -> Path:
+        return self.logs_dir / "builds" / f"{component}-{revision}.log"
+
+    @property
+    def demo_dir(self) -> Path:
+        """The demo flow watches ``in`` and writes to ``out``."""
+        return self.data / "demo"
+
+    def prepare(self) -> None:
+        """Make the folders, with the modes they need; a second call repairs modes and changes nothing else.
+
+        Others may pass through the data folder (hosts run as users of their own) but see into ``builds``,
+        ``envs`` and ``demo`` only.
+        """
+        self._make_data()
+        private = (
+            self.run_dir,
+            self.keys_dir,
+            self.db_dir,
+            self.broker_dir,
+            self.repos_dir,
+            self.uv_cache_dir,
+            self.logs_dir,
+            self.logs_dir / "workers",
+            self.logs_dir / "builds",
+        )
+        public = (
+            self.builds_dir,
+            self.envs_dir,
+            self.demo_dir,
+            self.demo_dir / "in",
+            self.demo_dir / "out",
+        )
+        for folders, mode in ((private, 0o700), (public, 0o755)):
+            for folder in folders:
+                folder.mkdir(exist_ok=True)
+                _set_mode(folder, mode)
+
+    def _make_data(self) -> None:
+        if not self.data.is_dir():
+            self.data.mkdir(parents=True)
+            _set_mode(self.data, 0o711)
+        else:  # a person's own folder: only add what is needed
+            _set_mode(self.data, self.data.stat().st_mode & 0o7777 | 0o711)
+
+
+def _set_mode(folder: Path, mode: int) -> None:
+    if folder.stat().st_mode & 0o7777 != mode:
+        folder.chmod(mode)
+
+
+class _DataFolderFile(PydanticBaseSettingsSource):
+    """Reads ``headrace.toml`` from the data folder that the sources before it named."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # pydantic-settings asks for it; __call__ reads the file as a whole
+
+    def __call__(self) -> dict[str, Any]:
+        data = Path(self.current_state.get("data", Settings.model_fields["data"].default)).expanduser()
+        path = data / CONFIG_FILE
+        try:
+            text = path.read_text("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise Invalid("settings-invalid", f"cannot read {path}: {error}") from error
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise Invalid("settings-invalid", f"{path} is not TOML: {error}") from error
+        if "data" in values:
+            raise Invalid(
+                "settings-invalid",
+                f"{path}: `data` cannot be set inside the data folder",
+                next_step="use --data or HEADRACE_DATA",
+            )
+        return values
+
+
+def load(**options: Any) -> Settings:
+    """The settings, ``options`` that are not None taking precedence over environment and file.
+
+    Raises `Invalid` (reason ``settings-invalid``) with every mistake.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        problems = tuple(_problem(dict(item), given) for item in error.errors())
+        lines = "; ".join(str(problem) for problem in problems)
+        raise Invalid("settings-invalid", f"the settings are wrong: {lines}", problems=problems) from None
+
+
+def _problem(item: Mapping[str, Any], given: Mapping[str, Any]) -> Problem:
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return Problem(name, "unknown-key", "there is no such option", _nearest(name))
+    message = item["msg"].removeprefix("Value error, ")
+    where = PREFIX + name.upper()
+    source = where if name not in given and os.environ.get(where) else ""
+    return Problem(name, item["type"], f"{message}, not {item['input']!r}", f"set by {source}" if source else "")
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    return f"did you mean `{near[0]}`?" if near else ""
+
+
+def misspelt_variables(environ: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Environment variables that look like a misspelt option. Only near misses: the prefix has other users."""
+    names = (key.removeprefix(PREFIX).lower() for key in environ if key.startswith(PREFIX))
+    return tuple(
+        Problem(PREFIX + name.upper(), "unknown-key", "no option has this name", near, severity="warning")
+        for name in sorted(names)
+        if name not in Settings.model_fields and (near := _nearest(name))
+    )
+
+
+_KINDS = {"Size": "size", "Duration": "duration", "Path": "folder", "int": "number", "float": "number"}
+
+
+def _kind(annotation: str) -> str:
+    if annotation.startswith("Literal"):
+        return " or ".join(f"`{word}`" for word in re.findall(r"['\"](.*?)['\"]", annotation))
+    return _KINDS.get(annotation, "text")
+
+
+def _default(value: object, kind: str) -> str:
+    if value is None:
+        return "–"
+    if kind == "size" and isinstance(value, int):
+        for power, unit in ((3, "GB"), (2, "MB"), (1, "KB")):
+            if value % 1024**power == 0:
+                return f"`{value // 1024**power}{unit}`"
+    if kind == "duration" and isinstance(value, float):
+        for unit, seconds in (("h", 3600), ("s", 1)):
+            if value % seconds == 0:
+                return f"`{value / seconds:g}{unit}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def reference_page() -> str:
+    """The reference page of all options, in Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "<!-- Made by `python -m headrace.settings`; do not edit. -->",
+        "",
+        "An option is set by, in this order: an argument of the command line where there is one, the environment",
+        "variable `HEADRACE_` and its name in capitals, the file `headrace.toml` in the data folder. Unknown keys in",
+        "the file are errors. Sizes are bytes or text like `64KB`, `256MB`, `8GB` (powers of 1024); durations are",
+        "seconds or text like `250ms`, `10s`, `1m30s`, `24h`.",
+        "",
+        "```toml",
+        "# headrace.toml",
+        "port = 8080",
+        'journal_bytes = "1GB"',
+        "```",
+        "",
+        "| Option | Kind | Default | Meaning |",
+        "|---|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        kind = _kind(str(Settings.__annotations__[name]))
+        lines.append(f"| `{name}` | {kind} | {_default(field.default, kind)} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(reference_page(), end="")  # noqa: T201 - the page is what this command is for
