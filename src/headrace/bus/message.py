@@ -43,8 +43,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What went wrong, in the component's own words. ``stack`` is its traceback, ``reason`` one of
-    ``exception``, ``timeout``, ``mapping``, ``condition``, ``poison``, ``host-died``, ``too-large``, ``rebound-limit``."""
+    """What went wrong, in the component's own words; ``stack`` is its traceback.
+
+    ``reason`` is one of ``exception``, ``timeout``, ``mapping``, ``condition``, ``poison``, ``too-large``,
+    ``rebound-limit``, ``no-successor``.
+    """
 
     name: str
     message: str

@@ -2,7 +2,7 @@
 
     stream                subjects                                       holds
     FLOW_<flow id>        flow.<flow id>.<epoch>.<step>                  what a step emitted, once
-                          flow.<flow id>.<epoch>.<step>.in               the step's inbox: webhook requests, reruns, take-over
+                          flow.<flow id>.<epoch>.<step>.in               the step's inbox: requests, reruns, take-over
                           flow.<flow id>.<epoch>.<step>.errors           failed messages with their input
     DELAYS                delay.<flow id>.<epoch>.<step>.<message id>    messages waiting for a later attempt
                           due.<flow id>.<epoch>.<step>.<message id>      the same when their time has come

@@ -1,0 +1,90 @@
+"""Small keyed values in the broker: JetStream key-value buckets (ADR-8 layout: stream ``KV_<bucket>``)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from headrace.bus.client import Bus
+from headrace.errors import Refused
+
+__all__ = ["Bucket", "Value"]
+
+_OPERATION = "KV-Operation"
+
+
+class Value(NamedTuple):
+    """A value and its revision; ``data`` is `None` for a key that was deleted."""
+
+    key: str
+    data: bytes | None
+    revision: int
+
+
+class Bucket:
+    """One bucket. Keys are made of letters, digits, ``-``, ``_`` and ``.``."""
+
+    def __init__(self, bus: Bus, name: str) -> None:
+        self._bus = bus
+        self._stream = f"KV_{name}"
+        self._prefix = f"$KV.{name}."
+
+    async def setup(self) -> None:
+        """Make the bucket; a second call changes nothing."""
+        await self._bus.api(
+            f"STREAM.CREATE.{self._stream}",
+            {
+                "name": self._stream,
+                "subjects": [f"{self._prefix}>"],
+                "storage": "file",
+                "retention": "limits",
+                "discard": "new",
+                "max_msgs_per_subject": 1,
+                "allow_rollup_hdrs": True,
+                "deny_delete": True,
+                "allow_direct": True,
+                "num_replicas": 1,
+            },
+        )
+
+    async def get(self, key: str) -> Value | None:
+        """The value, or `None` when the key was never put or was deleted."""
+        entry = await self._bus.last(self._stream, self._prefix + key)
+        if entry is None or _OPERATION in entry.headers:
+            return None
+        return Value(key, entry.data, entry.seq)
+
+    async def put(self, key: str, data: bytes) -> int:
+        """Set the value whatever it was; its new revision."""
+        return (await self._bus.store(self._prefix + key, data)).seq
+
+    async def update(self, key: str, data: bytes, revision: int) -> int:
+        """Set the value if its revision still is ``revision`` (0: no such key yet); else `Refused` (``changed``)."""
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(revision)}
+        try:
+            return (await self._bus.store(self._prefix + key, data, headers=headers)).seq
+        except Refused as error:
+            raise Refused("changed", f"{key} was changed by someone else") from error
+
+    async def create(self, key: str, data: bytes) -> int:
+        """Set a value that does not exist; `Refused` (``changed``) when it does."""
+        last = await self._bus.last(self._stream, self._prefix + key)
+        if last is not None and _OPERATION not in last.headers:
+            raise Refused("changed", f"{key} exists")
+        return await self.update(key, data, last.seq if last is not None else 0)
+
+    async def delete(self, key: str) -> None:
+        """Remove the value; nothing happens when there is none."""
+        headers = {_OPERATION: "PURGE", "Nats-Rollup": "sub"}
+        await self._bus.store(self._prefix + key, b"", headers=headers)
+
+    async def keys(self, prefix: str = "") -> list[str]:
+        """Keys that have a value and start with ``prefix`` (whole tokens, such as ``a1b2.``)."""
+        entries = self._bus.read(self._stream, f"{self._prefix}{prefix}>", headers_only=True)
+        return [entry.subject.removeprefix(self._prefix) async for entry in entries if _OPERATION not in entry.headers]
+
+    async def watch(self, key: str) -> AsyncIterator[Value]:
+        """The present value and every later one, until the iterator is closed."""
+        async for entry in self._bus.read(self._stream, self._prefix + key, follow=True):
+            name = entry.subject.removeprefix(self._prefix)
+            yield Value(name, None if _OPERATION in entry.headers else entry.data, entry.seq)
