@@ -1,0 +1,183 @@
+"""The database: one object for SQLite and PostgreSQL, and the one place that translates their errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from headrace.errors import HeadraceError, Unavailable
+
+__all__ = ["Database"]
+
+BUSY_TIMEOUT = 10.0
+"""Seconds a SQLite statement waits for another process that writes."""
+_MIGRATION_LOCK = 0x4845_4144  # any number of our own, for pg_advisory_xact_lock
+
+
+class Database:
+    """A pool of connections to the store.
+
+    ``url`` is ``sqlite:///path`` or ``postgresql://…``. Nothing connects before the first use. ``durable`` makes
+    SQLite flush at every commit, so that a power cut loses nothing.
+    """
+
+    def __init__(self, url: str, *, durable: bool = False) -> None:
+        target = _with_driver(url)
+        self.sqlite = target.get_backend_name() == "sqlite"
+        self._where = target.render_as_string(hide_password=True)
+        arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT} if self.sqlite else {"connect_timeout": 10}
+        self._engine = create_async_engine(
+            target, connect_args=arguments, pool_size=5, max_overflow=5, pool_timeout=BUSY_TIMEOUT,
+            pool_pre_ping=not self.sqlite,
+        )  # fmt: skip
+        # SQLite has one writer at a time; a fair queue in this process beats its busy loop.
+        self._writing = asyncio.Lock() if self.sqlite else nullcontext()
+        if self.sqlite:
+            _listen(self._engine.sync_engine, durable)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes: committed at the end of the block, rolled back on an exception.
+
+        Raises `Unavailable` (``store-full``, ``store-busy``, ``store-unreachable``). Never open one inside another.
+        """
+        with self._translated():
+            async with self._writing, self._engine.execution_options(write=True).begin() as conn:
+                yield conn
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to read from: on SQLite one unchanging view of the data. Raises as `begin`."""
+        with self._translated():
+            async with self._engine.connect() as conn:
+                yield conn
+
+    async def migrate(self) -> None:
+        """Bring the tables to what this version of Headrace needs; nothing happens when they are.
+
+        Raises `Unavailable` (``store-newer``) when a newer version of Headrace has been here, and as `begin`.
+        """
+        async with self.begin() as conn:
+            if not self.sqlite:
+                await conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            await conn.run_sync(_upgrade)
+
+    async def close(self) -> None:
+        """Close all connections; a second call does nothing."""
+        await self._engine.dispose()
+
+    def _translated(self) -> _Translated:
+        return _Translated(self._where)
+
+
+class _Translated:
+    """A block in which database errors that are nobody's mistake become `Unavailable`."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and (known := _translate(error, self._where)) is not None:
+            raise known from error
+
+
+def _translate(error: BaseException, where: str) -> HeadraceError | None:
+    if isinstance(error, PoolTimeout):
+        return Unavailable("store-busy", "all connections to the database are in use", next_step="try again")
+    if not isinstance(error, DBAPIError):
+        return None
+    reason = _reason(error)
+    if reason == "store-full":
+        return Unavailable(reason, f"the disk of the database {where} is full", next_step="free disk space")
+    if reason == "store-busy":
+        return Unavailable(reason, f"the database {where} is busy with another writer", next_step="try again")
+    if reason == "store-unreachable":
+        return Unavailable(reason, f"the database {where} does not answer: {error.orig}", next_step="is it running?")
+    return None
+
+
+# Prefixes of SQLite result code names and of PostgreSQL's SQLSTATE:
+# https://www.sqlite.org/rescode.html, https://www.postgresql.org/docs/current/errcodes-appendix.html
+_REASONS = {
+    "SQLITE_FULL": "store-full",
+    "SQLITE_IOERR_WRITE": "store-full",  # a disk that fills while the log is written
+    "SQLITE_BUSY": "store-busy",
+    "SQLITE_LOCKED": "store-busy",
+    "SQLITE_CANTOPEN": "store-unreachable",
+    "SQLITE_READONLY": "store-unreachable",
+    "SQLITE_IOERR": "store-unreachable",
+    "53100": "store-full",
+    "40001": "store-busy",
+    "40P01": "store-busy",
+    "53300": "store-busy",
+    "55P03": "store-busy",
+    "08": "store-unreachable",
+    "57P": "store-unreachable",
+}
+
+
+def _reason(error: DBAPIError) -> str | None:
+    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", "")
+    if code:
+        return next((reason for prefix, reason in _REASONS.items() if code.startswith(prefix)), None)
+    # A lost or refused connection has no code.
+    return "store-unreachable" if isinstance(error, OperationalError) else None
+
+
+def _with_driver(url: str) -> URL:
+    target = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
+    driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}[target.get_backend_name()]
+    return target.set(drivername=driver)
+
+
+def _listen(engine: Any, durable: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # transactions begin below, not where the driver thinks
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {'FULL' if durable else 'NORMAL'}",
+            "foreign_keys = ON",
+            f"busy_timeout = {int(BUSY_TIMEOUT * 1000)}",
+            "journal_size_limit = 67108864",
+            "cache_size = -16000",
+            "temp_store = MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def began(connection: Connection) -> None:
+        # A writer takes the lock at once: a reader that turns into a writer late fails with SQLITE_BUSY.
+        write = connection.get_execution_options().get("write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", "headrace.store:migrations")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        if "locate revision" not in str(error):
+            raise
+        raise Unavailable(
+            "store-newer",
+            "the database was written by a newer version of Headrace",
+            next_step="install that version, or use another data folder",
+        ) from error
