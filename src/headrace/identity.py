@@ -1,0 +1,98 @@
+"""Which process is meant: a pid with its creation time, so that a pid used again is never taken for the old one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+
+import psutil
+
+__all__ = ["Identity", "alive", "gone", "identify", "send"]
+
+CLOCK_SLACK = 2.0
+"""Creation times are wall-clock times, which move a little when the system clock is adjusted."""
+POLL = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process on this machine. ``created`` is seconds since the epoch, as psutil tells it."""
+
+    pid: int
+    created: float
+
+
+def identify(pid: int) -> Identity | None:
+    """The process that has ``pid`` now; `None` when there is none or it is a zombie."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return Identity(pid, process.create_time())
+    except (psutil.Error, ValueError, OverflowError):
+        return None
+
+
+def alive(identity: Identity) -> bool:
+    """Whether exactly this process still runs. A zombie (nobody reaps it) counts as dead."""
+    now = identify(identity.pid)
+    return now is not None and abs(now.created - identity.created) <= CLOCK_SLACK
+
+
+def send(identity: Identity, number: signal.Signals) -> bool:
+    """Send a signal to exactly this process; `False`, and nothing sent, when it is gone."""
+    try:
+        pidfd = _pidfd(identity.pid)
+        try:
+            # Checked while the pidfd is held: it goes on meaning the process that was checked.
+            if not alive(identity):
+                return False
+            if pidfd is None:
+                os.kill(identity.pid, number)
+            else:
+                signal.pidfd_send_signal(pidfd, number)
+        finally:
+            if pidfd is not None:
+                os.close(pidfd)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def gone(identity: Identity) -> None:
+    """Return when the process has ended; at once when it already has. Cancelling leaves it alone."""
+    try:
+        pidfd = _pidfd(identity.pid)
+    except ProcessLookupError:
+        return
+    if pidfd is None:
+        while alive(identity):  # noqa: ASYNC110 - nothing signals the end of another's child here
+            await asyncio.sleep(POLL)
+        return
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    try:
+        if alive(identity):
+            loop.add_reader(pidfd, ended.set)
+            try:
+                await ended.wait()
+            finally:
+                loop.remove_reader(pidfd)
+    finally:
+        os.close(pidfd)
+    # When it was our own child, take its exit status so no zombie stays.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(identity.pid, os.WNOHANG)  # noqa: ASYNC222 - does not wait
+
+
+def _pidfd(pid: int) -> int | None:
+    """A file descriptor for the process, or `None` where the system has no such thing."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except (AttributeError, OSError, OverflowError):
+        return None
