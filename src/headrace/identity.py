@@ -27,19 +27,16 @@ class Identity:
 
 def identify(pid: int) -> Identity | None:
     """The process that has ``pid`` now; `None` when there is none or it is a zombie."""
+    found = _entry(pid)
     try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return Identity(pid, process.create_time())
-    except (psutil.Error, ValueError, OverflowError):
+        return None if found is None or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE else found
+    except psutil.Error:
         return None
 
 
 def alive(identity: Identity) -> bool:
     """Whether exactly this process still runs. A zombie (nobody reaps it) counts as dead."""
-    now = identify(identity.pid)
-    return now is not None and abs(now.created - identity.created) <= CLOCK_SLACK
+    return _same(identity, identify(identity.pid))
 
 
 def send(identity: Identity, number: signal.Signals) -> bool:
@@ -75,7 +72,7 @@ async def gone(identity: Identity) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     try:
-        if alive(identity):
+        if _same(identity, _entry(identity.pid)):  # a zombie's pidfd is readable, one with dying threads soon is
             loop.add_reader(pidfd, ended.set)
             try:
                 await ended.wait()
@@ -86,6 +83,18 @@ async def gone(identity: Identity) -> None:
     # When it was our own child, take its exit status so no zombie stays.
     with contextlib.suppress(ChildProcessError):
         os.waitpid(identity.pid, os.WNOHANG)  # noqa: ASYNC222 - does not wait
+
+
+def _entry(pid: int) -> Identity | None:
+    """What the process table has under ``pid``, zombies too."""
+    try:
+        return Identity(pid, psutil.Process(pid).create_time())
+    except (psutil.Error, ValueError, OverflowError):
+        return None
+
+
+def _same(identity: Identity, now: Identity | None) -> bool:
+    return now is not None and abs(now.created - identity.created) <= CLOCK_SLACK
 
 
 def _pidfd(pid: int) -> int | None:
