@@ -132,6 +132,20 @@ async def test_a_killed_broker_is_noticed_and_started_again(make: Make) -> None:
     assert process_of(broker) != old
 
 
+async def test_keeping_it_starts_it_again(make: Make) -> None:
+    broker = make()
+    access = await broker.start()
+    old = process_of(broker)
+    keeper = asyncio.create_task(broker.keep())
+    identity.send(old, signal.SIGKILL)
+    async with asyncio.timeout(5):
+        while process_of(broker) == old:  # noqa: ASYNC110 - the broker has no event for its own start
+            await asyncio.sleep(0.01)
+    await greet(access, process_of(broker), 5)
+    keeper.cancel()
+    await asyncio.gather(keeper, return_exceptions=True)
+
+
 async def test_a_reused_pid_is_neither_adopted_nor_killed(make: Make, tmp_path: Path) -> None:
     broker = make()
     access = await broker.start()

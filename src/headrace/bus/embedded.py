@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Self
 
 import psutil
+import structlog
 
 from headrace import identity
 from headrace.bus.greeting import Access, greet
@@ -34,6 +35,8 @@ from headrace.identity import Identity
 
 __all__ = ["Access", "EmbeddedBroker"]
 
+log = structlog.get_logger(__name__)
+
 HOST = "127.0.0.1"
 PORTS = range(20_000, 32_000)
 """Below the range that systems use for outgoing connections, so a port is still free after a restart."""
@@ -41,6 +44,7 @@ START_WITHIN = 120.0
 """A large store takes a while to open; a broker that cannot start ends by itself long before."""
 STOP_WITHIN = 20.0
 PORT_TRIES = 3
+FIRST_AGAIN, LONGEST_AGAIN = 0.2, 30.0
 LOCK_WITHIN, LOCK_PAUSE = 5.0, 0.05
 
 FAILURES = (
@@ -117,6 +121,20 @@ class EmbeddedBroker:
         """Return when the broker has ended, by itself or by `stop`. Returns at once when none was started."""
         if self._running is not None:
             await identity.gone(self._running.process)
+
+    async def keep(self) -> None:
+        """Start the broker again whenever it has ended. Runs after `start`, until it is cancelled (before `stop`)."""
+        pause = FIRST_AGAIN
+        while True:
+            await self.died()
+            log.warning("broker.ended")
+            try:
+                await self.start()
+                pause = FIRST_AGAIN
+            except Unavailable as error:
+                log.error("broker.cannot_start", reason=error.reason, message=error.message)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_AGAIN)
 
     @property
     def _state_file(self) -> Path:
