@@ -202,6 +202,7 @@ execution_messages = Table(
     Column("until", BigInteger, nullable=False),
     Column("epoch", Integer, nullable=False),
     PrimaryKeyConstraint("execution_id", "message_id", "step", "slot"),
+    # slot: -1 the message entered, 0 it was processed, n its n-th attempt was delayed. A fact told twice is one row.
     sqlite_with_rowid=False,  # the key is the only way in, so it is the table
 )
 
@@ -225,7 +226,9 @@ failures = Table(
     Index(None, "flow_id", "at", "id"),
     Index(None, "at", "id"),
     Index(None, "execution_id"),
-)
+    Index("ix_failures_open", "flow_id", sqlite_where=text("state = 'open'"),
+          postgresql_where=text("state = 'open'")),
+)  # fmt: skip
 
 trace_position = Table(
     "trace_position",

@@ -102,6 +102,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_failures_at_id"), "failures", ["at", "id"], unique=False)
     op.create_index(op.f("ix_failures_execution_id"), "failures", ["execution_id"], unique=False)
+    op.create_index(
+        "ix_failures_open",
+        "failures",
+        ["flow_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    )
     op.create_index(op.f("ix_failures_flow_id_at_id"), "failures", ["flow_id", "at", "id"], unique=False)
     op.create_table(
         "flows",
