@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from headrace.bus.client import Bus
+from headrace.bus.client import Bus, Done
 from headrace.errors import Refused
 
 __all__ = ["Bucket", "Value"]
@@ -57,6 +57,10 @@ class Bucket:
     async def put(self, key: str, data: bytes) -> int:
         """Set the value whatever it was; its new revision."""
         return (await self._bus.store(self._prefix + key, data)).seq
+
+    def put_nowait(self, key: str, data: bytes, done: Done) -> None:
+        """Set the value; ``done`` is called once it is durable, or with the error."""
+        self._bus.store_nowait(self._prefix + key, data, done)
 
     async def update(self, key: str, data: bytes, revision: int) -> int:
         """Set the value if its revision still is ``revision`` (0: no such key yet); else `Refused` (``changed``)."""

@@ -27,8 +27,11 @@ stop      finish the calls in progress, leave the rest unacknowledged, stop host
 """
 
 
-class Command(msgspec.Struct, frozen=True):
+class Command(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a worker is to do. ``final`` goes with ``stop``: a person stops the flow, so ``shutdown`` hooks run."""
+
     verb: Verb
+    final: bool = False
 
 
 class StepState(msgspec.Struct, frozen=True, kw_only=True):

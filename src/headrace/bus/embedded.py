@@ -186,7 +186,7 @@ class EmbeddedBroker:
         """The broker of ``run/broker.json`` when exactly that process lives, else `None`."""
         try:
             text = json.loads(self._state_file.read_text())
-            process = Identity(int(text["pid"]), float(text["created"]))
+            process = Identity.from_dict(text)
             running = _Running(process, Access(text["url"], text["user"], text["password"]), str(text["version"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -206,7 +206,7 @@ class EmbeddedBroker:
         return _Running(process, access, "")
 
     def _write_down(self, running: _Running) -> None:
-        known = {**asdict(running.process), **asdict(running.access)}
+        known = running.process.as_dict() | asdict(running.access)
         text = json.dumps({**known, "version": running.version, "store": str(self._folder)})
         _write_private(self._state_file, text)
 

@@ -60,7 +60,7 @@ async def setup(bus: Bus, *, log_bytes: int, log_keep: float, trace_bytes: int =
 
 
 async def _stream(bus: Bus, config: dict[str, Any]) -> None:
-    whole = {
+    whole: dict[str, Any] = {
         "storage": "file",
         "retention": "limits",
         "discard": "old",

@@ -1,0 +1,58 @@
+"""Messages that wait for a later attempt: stored with a schedule, handed back by the broker when it is time.
+
+They live in one stream of their own (the broker does not allow schedules in a stream that refuses new messages when
+full, as journals do), keep the epoch they were delayed under, and go to whatever deployment is live when they are due.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import msgspec
+
+from headrace.bus import message as envelope
+from headrace.bus import subjects
+from headrace.bus.client import Bus, Done
+from headrace.bus.message import Message
+from headrace.flows.deployment import DeploymentSpec
+from headrace.ids import derived_id
+
+__all__ = ["REBOUND_LIMIT", "Delays", "rebound_delay"]
+
+REBOUND_FIRST, REBOUND_MOST, REBOUND_LIMIT = 15.0, 86_400.0, 20
+
+
+def rebound_delay(attempt: int) -> float:
+    """Seconds before the attempt after number ``attempt``: 15, 30, 60, … at most a day."""
+    return min(REBOUND_FIRST * 2.0 ** min(attempt - 1, 40), REBOUND_MOST)
+
+
+class Delays:
+    """The delayed messages of one deployment."""
+
+    def __init__(self, bus: Bus, spec: DeploymentSpec) -> None:
+        self._bus = bus
+        self._flow_id = spec.flow_id
+        self._epoch = spec.epoch
+
+    def schedule(self, step: str, message: Message, until: int, done: Done) -> None:
+        """Store ``message`` for its next attempt at ``until`` (milliseconds since the epoch)."""
+        again = msgspec.structs.replace(message, attempt=message.attempt + 1)
+        token = derived_id(message.id, step, str(again.attempt))
+        moment = datetime.fromtimestamp(until / 1000, UTC).isoformat(timespec="milliseconds")
+        self._bus.store_nowait(
+            subjects.delay(self._flow_id, self._epoch, step, token),
+            envelope.encode(again),
+            done,
+            msg_id=token,
+            headers={
+                "Nats-Schedule": f"@at {moment.replace('+00:00', 'Z')}",
+                "Nats-Schedule-Target": subjects.due(self._flow_id, self._epoch, step, token),
+            },
+        )
+
+    def forget(self, due_subject: str) -> None:
+        """Delete a due message that has been dealt with (it is acknowledged already, so a lost request costs room)."""
+        request = json.dumps({"filter": due_subject}).encode()
+        self._bus.publish(f"$JS.API.STREAM.PURGE.{subjects.DELAYS}", request)

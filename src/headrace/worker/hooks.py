@@ -1,0 +1,81 @@
+"""``startup`` and ``shutdown`` of a trigger: once per flow start and stop, not per deployment or host.
+
+What ``startup`` returns is kept by the platform and given to ``shutdown``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from headrace.bus import subjects
+from headrace.bus.buckets import Bucket
+from headrace.bus.client import Bus
+from headrace.errors import Refused
+from headrace.flows.deployment import DeploymentSpec
+from headrace.worker import frames
+from headrace.worker.host import Host
+from headrace.worker.trace import StepLog
+
+__all__ = ["Hooks"]
+
+DEADLINE = 60.0
+"""Seconds a hook may take."""
+
+
+class Hooks:
+    """The hooks of one flow's trigger."""
+
+    def __init__(self, bus: Bus, spec: DeploymentSpec) -> None:
+        self._bus = bus
+        self._spec = spec
+        self._bucket = Bucket(bus, subjects.SNAPSHOTS)
+        self._key = f"{spec.flow_id}.{spec.trigger.id}.startup"
+
+    async def startup(self, host: Host) -> None:
+        """Run ``startup`` unless the flow has been started already. `Refused` (``hook-failed``) when it raises."""
+        if await self._bucket.get(self._key) is not None:
+            return
+        result = await host.hook("startup", DEADLINE)
+        await self._bucket.put(self._key, result if result != b"null" else b"{}")
+
+    async def shutdown(self) -> None:
+        """Run ``shutdown`` in a host of its own, for the trigger's host is gone by now; then forget the data."""
+        kept = await self._bucket.get(self._key)
+        step = self._spec.trigger
+        owner = _Waiting()
+        host = Host(self._spec, step, owner, StepLog(self._bus, self._spec, step.id, step.log_level))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(host.run())
+            try:
+                ready = await owner.wait(self._spec.ready_within)
+                if "shutdown" in ready.hooks:
+                    data = kept.data if kept is not None and kept.data is not None else b"{}"
+                    await host.hook("shutdown", DEADLINE, data)
+            finally:
+                host.stop()
+        if kept is not None:
+            await self._bucket.delete(self._key)
+
+
+class _Waiting:
+    """Waits for a host to be ready."""
+
+    def __init__(self) -> None:
+        self._ready: asyncio.Future[frames.Frame] = asyncio.get_running_loop().create_future()
+
+    def host_ready(self, ready: frames.Frame) -> None:
+        if not self._ready.done():
+            self._ready.set_result(ready)
+
+    def host_frame(self, frame: frames.Frame) -> None:
+        """Hooks cannot emit."""
+
+    def host_gone(self) -> None:
+        if not self._ready.done():
+            self._ready.set_exception(Refused("hook-failed", "the host for the shutdown hook did not start"))
+
+    async def wait(self, seconds: float) -> frames.Frame:
+        try:
+            return await asyncio.wait_for(self._ready, seconds)
+        except TimeoutError:
+            raise Refused("hook-failed", "the host for the shutdown hook was not ready in time") from None

@@ -1,0 +1,405 @@
+"""The process that holds one step's component code: started, watched, started again, stopped.
+
+starting ──ready──▶ ready ──exit──▶ backoff ──▶ starting
+    │                  └──stop──▶ stopping ──▶ stopped
+    └──fatal, exit or deadline: failed when it never was ready, else backoff
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from headrace import sandbox
+from headrace.errors import HeadraceError, Refused
+from headrace.flows.deployment import DeploymentSpec, StepSpec
+from headrace.worker import frames
+from headrace.worker.trace import StepLog
+
+__all__ = ["Host", "HostState", "Owner"]
+
+HostState = Literal["starting", "ready", "backoff", "stopping", "stopped", "failed"]
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+HEALTHY_AFTER = 60.0
+"""A host that lived this long starts again without a pause."""
+HOOK_CALLS = 1 << 40
+"""Hooks are numbered from here, so that they never meet the numbers of calls."""
+HOSTS = Path(__file__).parents[3] / "hosts"
+
+
+class Owner(Protocol):
+    """Who a host reports to. All three are called from the event loop and must not raise."""
+
+    def host_ready(self, ready: frames.Frame) -> None:
+        """The component is loaded; calls may be sent."""
+
+    def host_frame(self, frame: frames.Frame) -> None:
+        """An ``emit``, ``end`` or ``census`` frame arrived."""
+
+    def host_gone(self) -> None:
+        """The host ended; every open call is lost."""
+
+
+def command(step: StepSpec) -> tuple[list[str], list[str]]:
+    """Arguments that start the step's host, and the folder with its program (which the sandbox must show)."""
+    if step.code.language == "python":
+        folder = HOSTS / "python"
+        return [step.code.interpreter, "-I", str(folder / "headrace_host")], [str(folder)]
+    folder = HOSTS / "node"
+    return [step.code.interpreter, str(folder / "host.js")], [str(folder)]
+
+
+class Host:
+    """One step's host. `run` keeps it alive until `stop` is called."""
+
+    def __init__(self, spec: DeploymentSpec, step: StepSpec, owner: Owner, log: StepLog) -> None:
+        self._spec = spec
+        self._step = step
+        self._owner = owner
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._outgoing: list[bytes] = []
+        self._gone = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._within = spec.stop_within
+        self._hook = HOOK_CALLS
+        self._hooks: dict[int, asyncio.Future[frames.Frame]] = {}
+        self._was_ready = False
+        self.state: HostState = "starting"
+        self.reason = ""
+        self.restarts = 0
+        self.ready_ms = 0
+        self.memory = 0
+
+    @property
+    def pid(self) -> int:
+        """Process id of the sandbox, or of the host where there is none; 0 when it does not run."""
+        return self._process.pid if self._process is not None else 0
+
+    # -- life -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Start the host and start it again whenever it ends; return when stopped, or failed before the first ready."""
+        pause = FIRST_PAUSE
+        try:
+            while not self._stop.is_set():
+                began = self._loop.time()
+                await self._live()
+                if self._stop.is_set():
+                    break
+                if not self._was_ready:
+                    self.state = "failed"
+                    return
+                pause = FIRST_PAUSE if self._loop.time() - began > HEALTHY_AFTER else pause
+                self.state = "backoff"
+                self._log.platform("error", f"the host ended ({self.reason}); it starts again in {pause:.1f} s")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                self.restarts += 1
+            self.state = "stopped"
+        finally:
+            self.kill()
+
+    async def _live(self) -> None:
+        """One life of the process."""
+        self.state, self.reason = "starting", ""
+        self._gone.clear()
+        self._ready.clear()
+        began = self._loop.time()
+        output: list[asyncio.Task[None]] = []
+        try:
+            output = await self._start()
+        except (OSError, HeadraceError) as error:
+            self.reason = f"the host did not start: {error}"
+            self._log.platform("error", self.reason)
+            return
+        try:
+            await self._first(self._ready, self._gone, timeout=self._spec.ready_within)
+            if self._ready.is_set() and not self._gone.is_set():
+                self.ready_ms = int((self._loop.time() - began) * 1000)
+                await self._first(self._gone, self._stop)
+                if self._stop.is_set() and not self._gone.is_set():
+                    await self._end()
+            elif not self._gone.is_set() and not self._stop.is_set():
+                self.reason = f"not ready within {self._spec.ready_within:g} s"
+        finally:
+            self.kill()
+            await self._gone.wait()
+            await asyncio.gather(*output, return_exceptions=True)
+            self._owner.host_gone()
+
+    async def _first(self, *events: asyncio.Event, timeout: float | None = None) -> None:
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
+        try:
+            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _end(self) -> None:
+        """Ask, then terminate, then kill: each with its deadline."""
+        self.state = "stopping"
+        self.send(b'{"type":"stop","within":%.3f}\n' % self._within)
+        if await self._gone_within(self._within):
+            return
+        self._log.platform("warn", f"the host ignored stop for {self._within:g} s and is terminated")
+        if self._process is not None:
+            self._process.terminate()
+        if not await self._gone_within(min(self._within, 2.0)):
+            self._log.platform("warn", "the host ignored its termination and is killed")
+
+    async def _gone_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._gone.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def stop(self, within: float | None = None) -> None:
+        """Ask the host to end; `run` returns when it has. Safe twice, safe early."""
+        if within is not None:
+            self._within = within
+        self._stop.set()
+
+    def kill(self) -> None:
+        """End the process now. Safe twice, and without one."""
+        if self._process is not None and not self._gone.is_set():
+            self._process.kill()
+
+    # -- process --------------------------------------------------------------------------------------------
+
+    async def _start(self) -> list[asyncio.Task[None]]:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        out_read, out_write = os.pipe()
+        err_read, err_write = os.pipe()
+        try:
+            self._process = self._spawn(theirs.fileno(), out_write, err_write)
+        except BaseException:
+            ours.close()
+            os.close(out_read)
+            os.close(err_read)
+            raise
+        finally:
+            theirs.close()
+            os.close(out_write)
+            os.close(err_write)
+        self._watch(self._process)
+        transport, _ = await self._loop.create_connection(lambda: _Wire(self._received), sock=ours)
+        self._transport = transport
+        self._outgoing.clear()
+        self.send(self._load())
+        return [
+            asyncio.create_task(self._copy(out_read, "stdout")),
+            asyncio.create_task(self._copy(err_read, "stderr")),
+        ]
+
+    def _spawn(self, wire: int, out: int, err: int) -> subprocess.Popen[bytes]:
+        argv, program = command(self._step)
+        code = self._step.code
+        boxed = sandbox.command(
+            argv,
+            cwd=code.root,
+            read=[code.root, *code.visible, *program, *self._step.grants.read],
+            write=self._step.grants.write,
+            uid=code.uid,
+            env=self._environment(),
+            mode=self._spec.sandbox,
+            socket=True,
+        )
+        return subprocess.Popen(boxed.argv, stdin=wire, stdout=out, stderr=err, **boxed.options)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "HEADRACE_FLOW": self._spec.flow,
+            "HEADRACE_FLOW_ID": self._spec.flow_id,
+            "HEADRACE_STEP": self._step.id,
+            "HEADRACE_COMPONENT": self._step.code.component,
+            "HEADRACE_REVISION": str(self._step.code.revision),
+        }
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Set ``gone`` when the process has ended, without a thread or a signal handler."""
+        handle = os.pidfd_open(process.pid)
+
+        def ended() -> None:
+            self._loop.remove_reader(handle)
+            os.close(handle)
+            code = process.wait()
+            if not self.reason:
+                self.reason = f"exit code {code}" if code >= 0 else f"killed by signal {-code}"
+            if self._transport is not None:
+                self._transport.close()
+                self._transport = None
+            self._gone.set()
+
+        self._loop.add_reader(handle, ended)
+
+    async def _copy(self, descriptor: int, source: str) -> None:
+        """Write what the process prints to the step's log, line by line, until it closes the pipe."""
+        lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        pipe, _ = await self._loop.connect_read_pipe(lambda: _Pipe(lines), os.fdopen(descriptor, "rb", 0))
+        level = "info" if source == "stdout" else "warn"
+        try:
+            while (line := await lines.get()) is not None:
+                self._log.write(level, line.decode(errors="replace"), source=source)
+        finally:
+            pipe.close()
+
+    # -- frames ---------------------------------------------------------------------------------------------
+
+    def _load(self) -> bytes:
+        step = self._step
+        load: dict[str, Any] = {
+            "type": "load",
+            "main": step.main,
+            "function": step.function,
+            "kind": step.kind,
+            "trigger_type": step.trigger_type,
+            "flow": self._spec.flow,
+            "flow_id": self._spec.flow_id,
+            "step": step.id,
+            "concurrency": step.concurrency,
+            "log_level": step.log_level,
+            "cfg": step.fields,
+            "quiet_after": step.quiet_after,
+            "call_max": step.call_max,
+            "timeout": step.timeout,
+        }
+        return msgspec.json.encode(load) + b"\n"
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame; those of one turn of the event loop leave together. Lost when the host is not there."""
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(frame)
+
+    def _flush(self) -> None:
+        if self._outgoing and self._transport is not None:
+            self._transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
+
+    async def hook(self, name: str, seconds: float, data: bytes = b"{}") -> bytes:
+        """Run a hook and return its result as JSON; `Refused` (``hook-failed``) when it raises or takes too long."""
+        self._hook += 1
+        answer: asyncio.Future[frames.Frame] = self._loop.create_future()
+        self._hooks[self._hook] = answer
+        self.send(frames.hook_frame(self._hook, name, self._step.fields, data))
+        try:
+            end = await asyncio.wait_for(answer, seconds)
+        except TimeoutError:
+            raise Refused("hook-failed", f"`{name}` did not end within {seconds:g} s") from None
+        finally:
+            del self._hooks[self._hook]
+        if end.error is not None:
+            self._log.platform("error", end.error.stack)
+            raise Refused("hook-failed", f"`{name}` failed: {end.error.name}: {end.error.message}")
+        return bytes(end.result)
+
+    def pause(self) -> None:
+        """Stop reading from the host: whatever it emits waits on its side."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def _received(self, line: bytes) -> None:
+        try:
+            frame = frames.decode(line)
+        except msgspec.MsgspecError as error:
+            self.reason = f"the host sent a frame that is not one: {error}"
+            self._log.platform("error", self.reason)
+            self.kill()
+            return
+        kind = frame.type
+        if kind == "end" and frame.call in self._hooks:
+            if not self._hooks[frame.call].done():
+                self._hooks[frame.call].set_result(frame)
+        elif kind in ("emit", "end", "census"):
+            self._owner.host_frame(frame)
+        elif kind == "log":
+            self._log.write(frame.level, frame.text, fields=frame.fields)
+        elif kind == "ready":
+            self.state = "ready"
+            self._was_ready = True
+            self._ready.set()
+            self._owner.host_ready(frame)
+        elif kind == "fatal":
+            fatal = frame.error or frames.HostError()
+            self.reason = f"{fatal.name}: {fatal.message}"
+            self._log.platform("fatal", fatal.stack or self.reason)
+        else:
+            self._log.platform("debug", f"the host sent a frame of unknown type {kind!r}")
+
+    def measure(self) -> None:
+        """Update `memory`, and end a host that holds more than its step allows."""
+        if self._process is None or self._gone.is_set():
+            self.memory = 0
+            return
+        self.memory = sandbox.resident(self._process.pid)
+        if self.memory > self._step.memory:
+            self.reason = f"memory: {self.memory >> 20} MB, over the limit of {self._step.memory >> 20} MB"
+            self._log.platform("error", f"the host is killed: {self.reason}")
+            self.kill()
+
+
+class _Wire(asyncio.Protocol):
+    """Cuts the host's socket into frames."""
+
+    def __init__(self, received: Callable[[bytes], None]) -> None:
+        self._received = received
+        self._lines = frames.Lines()
+        self._transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            lines = self._lines.feed(data)
+        except ValueError:
+            lines = [b"{"]
+        for line in lines:
+            self._received(line)
+
+
+class _Pipe(asyncio.Protocol):
+    """Cuts stdout or stderr into lines; `None` ends the queue."""
+
+    def __init__(self, lines: asyncio.Queue[bytes | None]) -> None:
+        self._queue = lines
+        self._rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._queue.put_nowait(line)
+        if len(self._rest) > 65_536:
+            self._queue.put_nowait(self._rest)
+            self._rest = b""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._rest:
+            self._queue.put_nowait(self._rest)
+        self._queue.put_nowait(None)
+
+
+def now_us() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000

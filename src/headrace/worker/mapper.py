@@ -1,0 +1,83 @@
+"""The mapper before a step: its condition and its mapping, compiled once."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from headrace.bus.message import Message, Output
+from headrace.flows.deployment import CARRY_ALL, StepSpec
+from headrace.flows.mapping import EMPTY_BODY, Expression
+
+__all__ = ["Mapped", "Mapper", "carried"]
+
+_encode = msgspec.json.encode
+_decode = msgspec.json.decode
+
+
+class Mapped:
+    """A step's input. ``body`` is `None` when the condition was false; ``us`` is -1 when there was nothing to do."""
+
+    __slots__ = ("body", "us")
+
+    def __init__(self, body: bytes | None, us: int) -> None:
+        self.body = body
+        self.us = us
+
+
+class Mapper:
+    """Applies a step's ``when`` and ``input``. `MappingError` from either is the message's failure."""
+
+    def __init__(self, step: StepSpec) -> None:
+        self._when = Expression(step.when) if step.when else None
+        self._input = Expression(step.input) if step.input else None
+        self._idle = self._when is None and self._input is None
+        self._reads_steps = any(e is not None and e.reads_steps for e in (self._when, self._input))
+
+    def apply(self, message: Message) -> Mapped:
+        """Map one message."""
+        if self._idle or message.stage == "mapped":
+            return Mapped(bytes(message.body), -1)
+        began = time.perf_counter_ns()
+        context = _context(message)
+        steps = _steps(message) if self._reads_steps else None
+        body: bytes | None = bytes(message.body)
+        if self._when is not None and not self._when.test(context, steps):
+            body = None
+        elif self._input is not None:
+            body = self._input.evaluate(context, steps) or EMPTY_BODY
+        return Mapped(body, (time.perf_counter_ns() - began) // 1000)
+
+
+def _context(message: Message) -> bytes:
+    headers = _encode(message.headers) if message.headers else b"{}"
+    attachments = _encode(message.attachments) if message.attachments else b"{}"
+    return b'{"body":%b,"headers":%b,"attachments":%b}' % (bytes(message.body), headers, attachments)
+
+
+def _steps(message: Message) -> dict[str, Any]:
+    """What ``$steps`` holds: the outputs carried along, and the step just before."""
+    seen = {
+        step: {"body": _decode(output.body), "headers": output.headers, "attachments": output.attachments}
+        for step, output in message.passthrough.items()
+    }
+    seen[message.step] = {
+        "body": _decode(message.body),
+        "headers": message.headers,
+        "attachments": message.attachments,
+    }
+    return seen
+
+
+def carried(step: StepSpec, message: Message) -> dict[str, Output]:
+    """Outputs of earlier steps that ``step`` passes on with what it emits for ``message``."""
+    if not step.carry:
+        return {}
+    before = dict(message.passthrough)
+    if message.step != step.id and message.stage == "raw":
+        before[message.step] = Output(body=message.body, headers=message.headers, attachments=message.attachments)
+    if CARRY_ALL in step.carry:
+        return before
+    return {name: before[name] for name in step.carry if name in before}
