@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from headrace.errors import Invalid, Problem
 
@@ -52,10 +52,18 @@ def parse_duration(value: object) -> object:
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
 
 
+def parse_names(value: object) -> object:
+    """The names in ``"a, b"``; other types pass unchanged."""
+    return tuple(filter(None, (each.strip() for each in value.split(",")))) if isinstance(value, str) else value
+
+
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
 """Bytes; written as a number or as text with a unit."""
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 """Seconds; written as a number or as text with units."""
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_names)]
+"""Names; written as a list or as text between commas."""
 
 
 class Settings(BaseSettings):
@@ -72,6 +80,12 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address the server listens on. `0.0.0.0` opens it to the network.")
     port: int = Field(7475, ge=0, le=65535, description="Port the server listens on; 0 picks a free one.")
+
+    server_names: Names = Field(
+        (),
+        description="Further host names this server answers to (comma-separated), such as that of a reverse proxy. "
+        "On a loopback address it answers to local names only, so that no web page can reach it by a name of its own.",
+    )
 
     broker_url: str | None = Field(
         None,
@@ -355,7 +369,14 @@ def misspelt_variables(environ: Mapping[str, str]) -> tuple[Problem, ...]:
     )
 
 
-_KINDS = {"Size": "size", "Duration": "duration", "Path": "folder", "int": "number", "float": "number"}
+_KINDS = {
+    "Names": "names",
+    "Size": "size",
+    "Duration": "duration",
+    "Path": "folder",
+    "int": "number",
+    "float": "number",
+}
 
 
 def _kind(annotation: str) -> str:
@@ -365,7 +386,7 @@ def _kind(annotation: str) -> str:
 
 
 def _default(value: object, kind: str) -> str:
-    if value is None:
+    if value is None or value == ():
         return "–"
     if kind == "size" and isinstance(value, int):
         for power, unit in ((3, "GB"), (2, "MB"), (1, "KB")):
