@@ -1,4 +1,7 @@
-"""Which process is meant: a pid with its creation time, so that a pid used again is never taken for the old one."""
+"""Which process is meant: a pid with its birth, so that a pid used again is never taken for the old one.
+
+Creation times alone would not do for long: systems tell them by the wall clock, which is set right now and then.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,41 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import psutil
 
 __all__ = ["Identity", "alive", "gone", "identify", "send"]
 
 CLOCK_SLACK = 2.0
-"""Creation times are wall-clock times, which move a little when the system clock is adjusted."""
+"""Seconds by which creation times may move when the clock is adjusted; asked only where there are no births."""
 POLL = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A process on this machine. ``created`` is seconds since the epoch, as psutil tells it."""
+    """A process on this machine.
+
+    ``created`` is seconds since the epoch, as psutil tells it. ``birth`` is the boot's id and the tick of its start, as
+    Linux tells them: exact, the same for ever. Empty elsewhere, or for an identity written down without it.
+    """
 
     pid: int
     created: float
+    birth: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; `from_dict` reads it."""
+        return {"pid": self.pid, "created": self.created, "birth": self.birth}
+
+    @classmethod
+    def from_dict(cls, text: Mapping[str, Any]) -> Identity:
+        """The identity in ``text``, other keys aside; `KeyError`, `TypeError` or `ValueError` for other things."""
+        return cls(int(text["pid"]), float(text["created"]), str(text.get("birth", "")))
 
 
 def identify(pid: int) -> Identity | None:
@@ -88,13 +109,30 @@ async def gone(identity: Identity) -> None:
 def _entry(pid: int) -> Identity | None:
     """What the process table has under ``pid``, zombies too."""
     try:
-        return Identity(pid, psutil.Process(pid).create_time())
+        return Identity(pid, psutil.Process(pid).create_time(), _birth(pid))
     except (psutil.Error, ValueError, OverflowError):
         return None
 
 
 def _same(identity: Identity, now: Identity | None) -> bool:
-    return now is not None and abs(now.created - identity.created) <= CLOCK_SLACK
+    if now is None:
+        return False
+    if identity.birth and now.birth:
+        return identity.birth == now.birth
+    return abs(now.created - identity.created) <= CLOCK_SLACK
+
+
+def _birth(pid: int) -> str:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return f"{_boot()}:{fields[19]}"  # the 22nd field in proc(5), after the name in parentheses
+    except (OSError, IndexError):
+        return ""
+
+
+@cache
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _pidfd(pid: int) -> int | None:

@@ -57,6 +57,18 @@ def test_a_zombie_is_dead(sleeper: subprocess.Popen[bytes]) -> None:
     assert not identity.send(known, signal.SIGKILL)
 
 
+def test_a_corrected_clock_changes_nobody(sleeper: subprocess.Popen[bytes]) -> None:
+    known = found(sleeper)
+    assert identity.alive(Identity(known.pid, known.created + 3600, known.birth))
+    assert not identity.alive(Identity(known.pid, known.created, "another boot:17"))
+
+
+def test_is_written_down_and_read_back() -> None:
+    known = found_self()
+    assert Identity.from_dict(known.as_dict() | {"other": 1}) == known
+    assert identity.alive(Identity.from_dict({"pid": known.pid, "created": known.created}))
+
+
 @pytest.mark.parametrize("pid", [0, -1, 2**31 - 1, 2**70])
 def test_impossible_pids_are_nobody(pid: int) -> None:
     assert not identity.alive(Identity(pid, 1.0))

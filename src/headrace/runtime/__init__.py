@@ -1,0 +1,1 @@
+"""Where workers run: an interface, and processes on this machine."""
