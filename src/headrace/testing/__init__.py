@@ -1,1 +1,1 @@
-"""Doubles that misbehave on purpose, shipped so that components and platforms can be tested with them."""
+"""Parts for tests and benchmarks that ship with Headrace: a data plane without a server, doubles, contract suites."""
