@@ -148,8 +148,10 @@ async def get(conn: AsyncConnection, execution_id: str) -> tuple[Execution, list
 
 async def count_running(conn: AsyncConnection) -> dict[str, int]:
     """Running executions by flow id; flows without any are left out."""
-    found = select(executions.c.flow_id, func.count()).where(_is("running")).group_by(executions.c.flow_id)
-    return dict((await conn.execute(found)).tuples().all())
+    found = (
+        select(executions.c.flow_id, func.count().label("number")).where(_is("running")).group_by(executions.c.flow_id)
+    )
+    return {row.flow_id: row.number for row in await conn.execute(found)}
 
 
 async def idle(conn: AsyncConnection, *, since: int) -> list[str]:

@@ -135,7 +135,7 @@ async def _known(conn: AsyncConnection, executions: Iterable[str]) -> set[Key]:
         found = select(c.execution_id, c.message_id, c.step, c.slot).where(
             c.execution_id.in_(ids[start : start + 1000])
         )
-        known.update((await conn.execute(found)).tuples())
+        known.update(tuple(row) for row in await conn.execute(found))
     return known
 
 

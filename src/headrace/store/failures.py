@@ -118,8 +118,8 @@ async def retain(conn: AsyncConnection, *, before: int, chunk: int = 500) -> int
 
 async def count_open(conn: AsyncConnection, flow_ids: Collection[str] | None = None) -> dict[str, int]:
     """Open errors by flow id; flows without any are left out."""
-    found = select(failures.c.flow_id, func.count()).where(failures.c.state == literal_column("'open'"))
+    found = select(failures.c.flow_id, func.count().label("number")).where(failures.c.state == literal_column("'open'"))
     if flow_ids is not None:
         found = found.where(failures.c.flow_id.in_(flow_ids))
-    rows = (await conn.execute(found.group_by(failures.c.flow_id))).tuples()
-    return dict(rows.all())
+    rows = await conn.execute(found.group_by(failures.c.flow_id))
+    return {row.flow_id: row.number for row in rows}
