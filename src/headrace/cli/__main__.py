@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+import sys
+
+from headrace.cli import main
+
+sys.exit(main())

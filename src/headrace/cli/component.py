@@ -1,0 +1,215 @@
+"""``component``: units of integration code and their versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headrace.cli.options import Data, Json, Yes
+
+if TYPE_CHECKING:
+    from headrace.cli.client import Client
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Components: integration code in git, built on the platform.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The component.")]
+Revision = Annotated[
+    str | None, typer.Option("--revision", "-r", metavar="N", help="Its revision. Default: the newest one.")
+]
+
+
+@app.command("list")
+def list_(data: Data = None, as_json: Json = False) -> None:
+    """List all components."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import print_json, print_table, when
+
+    with connect(data) as client:
+        components = client.items("/components")
+    if as_json:
+        print_json(components)
+        return
+    rows = [(each["name"], each.get("latest") or "-", when(each.get("created_at"))) for each in components]
+    print_table(("COMPONENT", "LATEST", "CREATED"), rows, empty="No components yet: headrace component push DIR")
+
+
+@app.command()
+def create(name: Name, data: Data = None, as_json: Json = False) -> None:
+    """Create an empty component to push to with git."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import out, print_json
+
+    with connect(data) as client:
+        created = client.post("/components", {"name": name})
+    if as_json:
+        print_json(created)
+        return
+    out().print(f"Created {name}. Push code to it with one of", soft_wrap=True)
+    out().print("  headrace component push DIR", soft_wrap=True)
+    out().print(f"  git push {client.url}/git/{name}.git main     (user: any, password: a token)", soft_wrap=True)
+
+
+@app.command()
+def show(name: Name, data: Data = None, as_json: Json = False) -> None:
+    """Show a component: what it offers and which version is the latest."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import print_json
+
+    with connect(data) as client:
+        found = client.get(f"/components/{name}")
+        latest = found.get("latest")
+        version = client.get(f"/components/{name}/versions/{latest}") if latest else None
+    if as_json:
+        print_json({**found, "version": version})
+    else:
+        _print_component(found, version)
+
+
+@app.command()
+def versions(name: Name, data: Data = None, as_json: Json = False) -> None:
+    """List a component's versions, newest first."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import print_json, print_table, styled, when
+
+    with connect(data) as client:
+        found = client.items(f"/components/{name}/versions")
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            each["revision"],
+            each.get("semver"),
+            each["commit"][:7],
+            when(each.get("committed_at")),
+            styled(each["state"]),
+            ", ".join(map(str, each.get("flows") or ())),
+            each.get("reason") or (each.get("message") or "").partition("\n")[0],
+        )
+        for each in found
+    ]
+    print_table(
+        ("REVISION", "VERSION", "COMMIT", "DATE", "STATE", "RUN BY", "MESSAGE"),
+        rows,
+        empty=f"Nothing was pushed to {name} yet: headrace component push DIR --name {name}",
+    )
+
+
+@app.command()
+def log(
+    name: Name,
+    revision: Revision = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the build ends.")] = False,
+    data: Data = None,
+) -> None:
+    """Print a version's build log."""
+    from headrace.cli.client import connect
+
+    with connect(data) as client:
+        number = revision or _newest(client, name)
+        path = f"/components/{name}/versions/{number}/log"
+        for line in client.lines(path, follow=follow):
+            typer.echo(line)
+
+
+@app.command()
+def push(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder that holds component.json.", exists=True, file_okay=False)
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="The component. Default: the name in component.json, or the folder's."
+        ),
+    ] = None,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="The note of a snapshot commit.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Push a folder, show its build, and return when the version is ready (0) or failed (1)."""
+    from headrace.cli import push as pushing
+    from headrace.cli.client import connect
+    from headrace.cli.output import err, out, print_json
+
+    def tell(line: str) -> None:
+        err().print(line, markup=False, soft_wrap=True)
+
+    chosen = pushing.component_name(folder.resolve(), name)
+    with connect(data) as client:
+        version = pushing.push(client, folder, chosen, message=message, tell=tell)
+    ready = version["state"] == "ready"
+    if as_json:
+        print_json(version)
+    elif ready:
+        out().print(f"{chosen} revision {version['revision']} is ready.")
+    if not ready:
+        raise _build_failed(chosen, version)
+
+
+@app.command()
+def remove(
+    name: Name,
+    revision: Revision = None,
+    yes: Yes = False,
+    data: Data = None,
+) -> None:
+    """Remove a component, or one version of it, that no flow uses."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import out
+
+    what = f"{name} revision {revision}" if revision else f"{name} with all its versions"
+    if not yes:
+        typer.confirm(f"Remove {what}?", abort=True)
+    with connect(data) as client:
+        client.delete(f"/components/{name}/versions/{revision}" if revision else f"/components/{name}")
+    out().print(f"Removed {what}.")
+
+
+def _newest(client: Client, name: str) -> int:
+    from headrace.errors import NotFound
+
+    found = client.items(f"/components/{name}/versions")
+    if not found:
+        raise NotFound(
+            "version-not-found",
+            f"nothing was pushed to {name} yet",
+            next_step=f"headrace component push DIR --name {name}",
+        )
+    return max(int(each["revision"]) for each in found)
+
+
+def _build_failed(name: str, version: dict[str, Any]) -> Exception:
+    from headrace.errors import Refused
+
+    return Refused(
+        "build-failed",
+        f"{name} revision {version['revision']} failed to build: {version.get('reason') or 'see its log'}",
+        next_step=f"headrace component log {name}",
+    )
+
+
+def _print_component(found: dict[str, Any], version: dict[str, Any] | None) -> None:
+    from headrace.cli.output import out, print_fields, print_table, when
+
+    descriptor = (version or {}).get("descriptor") or {}
+    print_fields(
+        {
+            "Component": found["name"],
+            "Title": descriptor.get("title"),
+            "Latest": f"revision {found['latest']}" if found.get("latest") else "nothing built yet",
+            "Created": when(found.get("created_at")),
+        }
+    )
+    rows = [
+        (kind[:-1], name, offer.get("title"), ", ".join(offer.get("fields") or ()))
+        for kind in ("triggers", "actions")
+        for name, offer in (descriptor.get(kind) or {}).items()
+    ]
+    if rows:
+        out().print()
+        print_table(("OFFERS", "NAME", "TITLE", "FIELDS"), rows, empty="")

@@ -1,0 +1,398 @@
+"""``flow``: documents, drafts, versions, and what runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headrace.cli.options import Data, Json, Yes
+
+if TYPE_CHECKING:
+    from headrace.cli.client import Client
+    from headrace.errors import Problem
+
+__all__ = ["app", "flow_rows", "wait_live"]
+
+app = typer.Typer(help="Flows: lint, publish, start, stop, look at them.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="FLOW", help="The flow.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A flow document, YAML or JSON; - reads standard input.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the flow is live or has failed.")]
+Note = Annotated[str | None, typer.Option("--note", "-m", help="What changed, for the list of versions.")]
+
+LIVE_WITHIN = 180.0
+PAUSE = 0.1
+SETTLED = ("live", "failed", "stopped")
+
+
+@app.command("list")
+def list_(data: Data = None, as_json: Json = False) -> None:
+    """List all flows."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import print_json, print_table
+
+    with connect(data) as client:
+        flows = client.items("/flows")
+    if as_json:
+        print_json(flows)
+    else:
+        columns = ("FLOW", "STATE", "VERSION", "WISH", "NOTE")
+        print_table(columns, flow_rows(flows), empty="No flows yet: headrace flow apply FILE --publish --start")
+
+
+@app.command()
+def lint(file: File, data: Data = None, as_json: Json = False) -> None:
+    """Check a flow document; exit 1 when it has errors."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import out, print_json
+
+    text = _read(file)
+    with connect(data) as client:
+        answer = client.post("/flows/lint", {"document": text})
+    if as_json:
+        print_json(answer)
+        if any(problem.severity == "error" for problem in _problems(answer)):
+            raise typer.Exit(1)
+        return
+    warnings = _without_errors(answer, file)
+    out().print(f"{file}: no errors" + (f", {len(warnings)} warnings" if warnings else ""))
+
+
+@app.command()
+def apply(
+    file: File,
+    *,
+    publish_too: Annotated[bool, typer.Option("--publish", help="Publish it as a new version.")] = False,
+    start_too: Annotated[bool, typer.Option("--start", help="Publish it and start it.")] = False,
+    note: Note = None,
+    wait: Wait = True,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Make a flow document the draft of its flow; create the flow when it is new."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import out, print_json
+
+    text = _read(file)
+    with connect(data) as client:
+        name = _flow_name(client, text, file)
+        saved = client.put(f"/flows/{name}/draft", {"document": text})
+        if not (publish_too or start_too):
+            _tell_problems(saved)
+            if as_json:
+                print_json(saved)
+            else:
+                out().print(f"Saved the draft of {name}. Publish it: headrace flow publish {name}")
+            return
+        _without_errors(saved, file)
+        _publish(client, name, note, start=start_too, wait=wait, as_json=as_json)
+
+
+@app.command()
+def publish(
+    name: Name,
+    *,
+    start_too: Annotated[bool, typer.Option("--start", help="Start the flow when it is not running.")] = False,
+    note: Note = None,
+    wait: Wait = True,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Publish the draft as a new version; a running flow moves to it."""
+    from headrace.cli.client import connect
+
+    with connect(data) as client:
+        _publish(client, name, note, start=start_too, wait=wait, as_json=as_json)
+
+
+@app.command()
+def start(name: Name, wait: Wait = True, data: Data = None, as_json: Json = False) -> None:
+    """Start a flow with the newest code there is; its queue goes on where it was."""
+    from headrace.cli.client import connect
+
+    with connect(data) as client:
+        answer = client.post(f"/flows/{name}/start")
+        _report(client, name, answer, wait=wait, as_json=as_json)
+
+
+@app.command()
+def stop(
+    name: Name,
+    purge: Annotated[bool, typer.Option("--purge", help="Throw away the messages that wait in its queue.")] = False,
+    yes: Yes = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Stop a flow. What waits in its queue is kept for the next start."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import out, print_json
+
+    if purge and not yes:
+        typer.confirm(f"Throw away everything that waits in the queue of {name}?", abort=True)
+    with connect(data) as client:
+        answer = client.post(f"/flows/{name}/stop", {"purge": purge})
+    if as_json:
+        print_json(answer)
+        return
+    waiting = (answer or {}).get("waiting") or 0
+    kept = f" {waiting} messages wait for the next start." if waiting else ""
+    out().print(f"Stopped {name}." + (" Its queue is empty." if purge else kept))
+
+
+@app.command()
+def show(name: Name, data: Data = None, as_json: Json = False) -> None:
+    """Show a flow: its state, its steps, its deployments."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import print_json
+
+    with connect(data) as client:
+        found = client.get(f"/flows/{name}")
+        deployments = client.items(f"/flows/{name}/deployments", limit=5)
+    if as_json:
+        print_json({**found, "deployments": deployments})
+    else:
+        _print_flow(found, deployments)
+
+
+@app.command()
+def export(
+    name: Name,
+    version: Annotated[int | None, typer.Option("--version", help="A version. Default: the newest.")] = None,
+    form: Annotated[str, typer.Option("--format", help="yaml or json.")] = "yaml",
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
+    data: Data = None,
+) -> None:
+    """Print a published flow document."""
+    from headrace.cli.client import connect
+
+    if form not in ("yaml", "json"):
+        raise typer.BadParameter("write yaml or json", param_hint="--format")
+    with connect(data) as client:
+        document = client.text(f"/flows/{name}/export", version=version, format=form)
+    if output is None:
+        sys.stdout.write(document)
+    else:
+        output.write_text(document)
+
+
+@app.command()
+def draft(
+    name: Name,
+    discard: Annotated[bool, typer.Option("--discard", help="Throw the draft away.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Print a flow's draft, or discard it."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import out, print_json
+
+    with connect(data) as client:
+        if discard:
+            client.delete(f"/flows/{name}/draft")
+            out().print(f"Discarded the draft of {name}.")
+            return
+        found = client.get(f"/flows/{name}/draft")
+    if as_json:
+        print_json(found)
+    else:
+        sys.stdout.write(found["document"])
+
+
+@app.command()
+def remove(
+    name: Name,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Also throw away the messages that wait in its queue.")
+    ] = False,
+    yes: Yes = False,
+    data: Data = None,
+) -> None:
+    """Remove a stopped flow with its versions."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import out
+
+    if not yes:
+        typer.confirm(f"Remove the flow {name} with all its versions?", abort=True)
+    with connect(data) as client:
+        client.delete(f"/flows/{name}", purge=purge)
+    out().print(f"Removed {name}.")
+
+
+def flow_rows(flows: Iterable[dict[str, Any]]) -> list[tuple[object, ...]]:
+    """Rows for a table of flows: name, state, version, wish, note."""
+    from headrace.cli.output import styled
+
+    return [
+        (each["name"], styled(_state(each)), each.get("version") or "-", each.get("wish"), _note(each))
+        for each in flows
+    ]
+
+
+def wait_live(client: Client, name: str, epoch: int | None, *, within: float = LIVE_WITHIN) -> dict[str, Any]:
+    """Wait until the deployment is live and return it.
+
+    `Refused` when it failed, `Unavailable` when it takes too long.
+    ."""
+    from headrace.errors import Refused, Unavailable
+
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        deployment = _deployment(client, name, epoch)
+        state = deployment.get("state") if deployment else None
+        if deployment and state == "live":
+            return deployment
+        if deployment and state in SETTLED:
+            raise Refused(
+                "not-live",
+                f"{name} is {state}: {deployment.get('reason') or 'no reason was given'}",
+                next_step=f"headrace logs {name}",
+            )
+        time.sleep(PAUSE)
+    raise Unavailable(
+        "not-live", f"{name} is not live after {within:.0f} seconds", next_step=f"headrace flow show {name}"
+    )
+
+
+def _deployment(client: Client, name: str, epoch: int | None) -> dict[str, Any] | None:
+    found = client.items(f"/flows/{name}/deployments", limit=5)
+    return next((dict(each) for each in found if epoch is None or each["epoch"] == epoch), None)
+
+
+def _publish(client: Client, name: str, note: str | None, *, start: bool, wait: bool, as_json: bool) -> None:
+    from headrace.cli.output import err
+
+    answer = client.post(f"/flows/{name}/publish", {"note": note, "start": start})
+    version = answer.get("version")
+    number = version.get("number") if isinstance(version, dict) else version
+    err().print(f"Published {name} version {number}.")
+    _report(client, name, answer, wait=wait, as_json=as_json)
+
+
+def _report(client: Client, name: str, answer: dict[str, Any] | None, *, wait: bool, as_json: bool) -> None:
+    """Wait for the deployment that a publish or start caused, if it caused one."""
+    from headrace.cli.output import err, out, print_json
+
+    started = (answer or {}).get("deployment")
+    if started and wait:
+        with err().status(f"Warming up {name}"):
+            started = wait_live(client, name, started["epoch"] if isinstance(started, dict) else int(started))
+    if as_json:
+        print_json({**(answer or {}), "deployment": started})
+    elif started and wait:
+        took = started.get("ready_ms")
+        out().print(f"{name} is live" + (f", ready in {took} ms." if took else "."))
+    elif not started:
+        out().print(f"{name} is not running. Start it: headrace flow start {name}")
+
+
+def _read(file: Path) -> str:
+    from headrace.errors import NotFound
+
+    if str(file) == "-":
+        return sys.stdin.read()
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        raise NotFound("no-file", f"there is no file {file}") from None
+
+
+def _flow_name(client: Client, text: str, file: Path) -> str:
+    """The name a document gives its flow; a document without one is refused with its problems."""
+    import yaml
+
+    from headrace.errors import Invalid
+
+    try:
+        parsed = yaml.safe_load(text)
+    except yaml.YAMLError:
+        parsed = None
+    if isinstance(parsed, dict) and isinstance(parsed.get("flow"), str):
+        return str(parsed["flow"])
+    problems = _problems(client.post("/flows/lint", {"document": text}))
+    raise Invalid("bad-document", f"{file} is no flow document", problems=problems)
+
+
+def _problems(answer: dict[str, Any] | None) -> tuple[Problem, ...]:
+    from headrace.cli.client import problem
+
+    return tuple(problem(each) for each in (answer or {}).get("problems") or ())
+
+
+def _tell_problems(answer: dict[str, Any]) -> None:
+    """Print all problems: a draft may have them."""
+    from headrace.cli.output import err, print_problems
+
+    print_problems(_problems(answer), to=err())
+
+
+def _without_errors(answer: dict[str, Any], file: Path) -> tuple[Problem, ...]:
+    """The warnings, printed; `Invalid` when there are errors."""
+    from headrace.cli.output import err, print_problems
+    from headrace.errors import Invalid
+
+    found = _problems(answer)
+    if any(problem.severity == "error" for problem in found):
+        raise Invalid("bad-document", f"{file} has errors", problems=found, next_step="correct them and try again")
+    print_problems(found, to=err())
+    return found
+
+
+def _state(flow: dict[str, Any]) -> str:
+    """The state of the current deployment, else the wish."""
+    deployment = flow.get("deployment")
+    if isinstance(deployment, dict):
+        return str(deployment.get("state"))
+    return str(flow.get("state") or ("stopped" if flow.get("wish") == "stopped" else "waiting"))
+
+
+def _note(flow: dict[str, Any]) -> str:
+    deployment = flow.get("deployment")
+    reason = deployment.get("reason") if isinstance(deployment, dict) else None
+    if reason:
+        return str(reason)
+    return "has a draft" if flow.get("draft") or flow.get("has_draft") else ""
+
+
+def _print_flow(found: dict[str, Any], deployments: list[dict[str, Any]]) -> None:
+    from headrace.cli.output import out, print_fields, print_table, styled, when
+
+    print_fields(
+        {
+            "Flow": found["name"],
+            "State": styled(_state(found)),
+            "Version": found.get("version") or "none published",
+            "Wish": found.get("wish"),
+            "Note": _note(found),
+        }
+    )
+    newest = deployments[0] if deployments else None
+    if newest:
+        out().print()
+        rows = [
+            (step, resolved.get("component"), resolved.get("revision"), _host(newest, step))
+            for step, resolved in (newest.get("resolved") or {}).items()
+        ]
+        print_table(("STEP", "COMPONENT", "REVISION", "HOST"), rows, empty="")
+        out().print()
+        history = [
+            (
+                each["epoch"],
+                each.get("version"),
+                styled(each["state"]),
+                when(each.get("created_at")),
+                each.get("ready_ms"),
+                each.get("reason"),
+            )
+            for each in deployments
+        ]
+        print_table(("EPOCH", "VERSION", "STATE", "STARTED", "READY MS", "REASON"), history, empty="")
+
+
+def _host(deployment: dict[str, Any], step: str) -> str:
+    about = (deployment.get("steps") or {}).get(step)
+    return str(about.get("host") or "") if isinstance(about, dict) else ""

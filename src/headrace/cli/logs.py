@@ -1,0 +1,50 @@
+"""``logs``: what the steps of a flow wrote."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from headrace.cli.options import Data, Json
+
+__all__ = ["line_text", "logs"]
+
+COLOURS = {"warn": "yellow", "error": "red", "fatal": "bold red", "debug": "dim", "trace": "dim"}
+
+
+def logs(
+    flow: Annotated[str, typer.Argument(metavar="FLOW", help="The flow.")],
+    step: Annotated[str | None, typer.Argument(metavar="[STEP]", help="Only this step.")] = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines as they come.")] = False,
+    tail: Annotated[int, typer.Option("--tail", "-n", min=0, help="Begin with the last so many lines.")] = 100,
+    level: Annotated[
+        str | None, typer.Option("--level", help="Only this level and worse: trace, debug, info, warn, error, fatal.")
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Print the log of a flow's steps."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import out
+
+    with connect(data) as client:
+        for line in client.lines(f"/flows/{flow}/logs", step=step, tail=tail, level=level, follow=follow):
+            if not line.strip():
+                continue
+            if as_json:
+                typer.echo(line)
+                continue
+            written = json.loads(line)
+            out().print(line_text(written), style=COLOURS.get(str(written.get("level"))), markup=False, soft_wrap=True)
+
+
+def line_text(line: dict[str, Any]) -> str:
+    """One line for people: time, step, level, text and fields."""
+    at = datetime.fromtimestamp(line.get("at", 0) / 1000).astimezone()
+    fields = "".join(f" {key}={json.dumps(value)}" for key, value in (line.get("fields") or {}).items())
+    clock = at.strftime("%H:%M:%S.%f")[:-3]
+    return f"{clock} {line.get('step', ''):<12} {line.get('level', ''):<5} {line.get('text', '')}{fields}"

@@ -1,0 +1,193 @@
+"""The server process of a data folder: started beside the command line, found again, stopped.
+
+absent ──start──▶ starting ──/readyz──▶ ready ──stop──▶ stopping ──▶ absent
+                     └──exits or never answers──▶ `Unavailable` with the last lines of its log
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from headrace.cli.client import Client
+from headrace.cli.place import Place, Running, alive
+from headrace.errors import HeadraceError, Refused, Unavailable
+
+__all__ = ["DEFAULT_PORT", "choose_port", "locked", "log_tail", "spawn", "stop", "wait_ready"]
+
+DEFAULT_PORT = 7475
+HOST = "127.0.0.1"
+PORTS_TO_TRY = 50
+READY_WITHIN = 60.0
+STOP_WITHIN = 45.0
+PAUSE = 0.05
+LOG_LINES = 15
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """One ``up`` or ``down`` at a time per data folder; a second one waits for the first."""
+    with (place.run / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def choose_port(place: Place, wanted: int | None) -> int:
+    """The port to listen on: the wanted one, else the last one used here, else the next free one from 7475.
+
+    `Refused` when the wanted one is taken: an address that was asked for by name is never silently changed.
+    """
+    if wanted is not None:
+        if not _free(wanted):
+            raise Refused(
+                "port-taken",
+                f"port {wanted} is taken by another program",
+                next_step="choose another --port, or leave it out to take the next free one",
+            )
+        return wanted
+    last = _last_port(place)
+    for port in (*((last,) if last else ()), *range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TO_TRY)):
+        if _free(port):
+            return port
+    raise Refused(
+        "port-taken",
+        f"ports {DEFAULT_PORT} to {DEFAULT_PORT + PORTS_TO_TRY - 1} are all taken",
+        next_step="choose one with --port",
+    )
+
+
+def spawn(place: Place, port: int, *, foreground: bool = False) -> subprocess.Popen[bytes]:
+    """Start ``headrace.app``; detached with its output in ``logs/server.log``, or attached to this terminal."""
+    command = [sys.executable, "-m", "headrace.app", "--data", str(place.data), "--port", str(port)]
+    place.port_file.write_text(f"{port}\n")
+    if foreground:
+        return subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+    with place.server_log.open("ab") as log:
+        return subprocess.Popen(
+            command,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=place.data,
+        )
+
+
+def wait_ready(place: Place, process: subprocess.Popen[bytes] | None, tell: Callable[[str], None]) -> Client:
+    """Wait until the server answers and return its client. ``process`` is the one just started, if it was."""
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline:
+        server = place.server()
+        if server is not None:
+            client = Client(server.url, place.token(), not_up="headrace up")
+            if client.ready():
+                return client
+            tell("Waiting for its parts")
+        if process is not None and process.poll() is not None:
+            raise _failed(place, f"the server ended at once with exit code {process.returncode}")
+        time.sleep(PAUSE)
+    raise _failed(place, f"the server was not ready within {READY_WITHIN:.0f} seconds")
+
+
+def stop(place: Place, tell: Callable[[str], None]) -> bool:
+    """Stop everything that runs in the data folder; False when nothing did.
+
+    The server is asked to stop workers and broker; what does not obey in time is ended by its pid. A server that
+    crashed is started once more for it, because only the server knows the workers.
+    """
+    server, broker = place.server(), place.broker()
+    if server is None and broker is None:
+        return False
+    if server is None:
+        tell("The server had ended by itself; starting it to stop what it left running")
+        server = _revived(place, tell)
+    if server is not None:
+        tell("Stopping flows, then the broker")
+        _ask_to_stop(place, server)
+        _wait_gone(server, STOP_WITHIN)
+        _end(server)
+    if (left := place.broker()) is not None:
+        _end(left)
+    return True
+
+
+def log_tail(path: Path, lines: int = LOG_LINES) -> list[str]:
+    """The last lines of a log file; empty when there is none."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - 65_536))
+            return log.read().decode(errors="replace").splitlines()[-lines:]
+    except OSError:
+        return []
+
+
+def _revived(place: Place, tell: Callable[[str], None]) -> Running | None:
+    process = spawn(place, choose_port(place, None))
+    try:
+        wait_ready(place, process, tell)
+    except HeadraceError:
+        process.terminate()
+        return None
+    return place.server()
+
+
+def _ask_to_stop(place: Place, server: Running) -> None:
+    """A server that does not answer is ended by pid afterwards, so its silence is no error here."""
+    with suppress(HeadraceError), Client(server.url, place.token()) as client:
+        client.post("/shutdown", {"everything": True})
+
+
+def _end(process: Running) -> None:
+    """Terminate, then kill, each with a deadline. A process that is gone already is left alone."""
+    import psutil
+
+    for ask, patience in (("terminate", 10.0), ("kill", 5.0)):
+        if not alive(process):
+            return
+        with suppress(psutil.Error):
+            getattr(psutil.Process(process.pid), ask)()
+        _wait_gone(process, patience)
+
+
+def _wait_gone(process: Running, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while alive(process) and time.monotonic() < deadline:
+        _reap()
+        time.sleep(PAUSE)
+
+
+def _reap() -> None:
+    """Collect a server that this very process started (in tests, and with ``--foreground``)."""
+    with suppress(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def _failed(place: Place, message: str) -> Unavailable:
+    tail = "\n".join(f"    {line}" for line in log_tail(place.server_log))
+    said = f"; its log ends with\n{tail}" if tail else ""
+    return Unavailable("start-failed", message + said, next_step=f"read {place.server_log}")
+
+
+def _free(port: int) -> bool:
+    """Whether a server could listen there now; connections that linger from an earlier one do not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+def _last_port(place: Place) -> int | None:
+    try:
+        return int(place.port_file.read_text())
+    except (OSError, ValueError):
+        return None

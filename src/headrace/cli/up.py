@@ -1,0 +1,174 @@
+"""``up``, ``down`` and ``status``: the platform on this machine as a whole."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headrace.cli.options import Data, Json
+
+if TYPE_CHECKING:
+    from headrace.cli.client import Client
+    from headrace.cli.place import Place
+
+__all__ = ["down", "status", "up"]
+
+ORDER = '{"number": 1042, "customer": "Ada", "lines": [{"item": "wheel", "price": 12.5, "qty": 4}]}'
+
+
+def up(
+    data: Data = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            envvar="HEADRACE_PORT",
+            show_envvar=False,
+            help="The port to listen on. Default: the last one used here, or 7475, or the next free one.",
+            show_default=False,
+        ),
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Install and start the demo flows, once.")] = True,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Keep the server in this terminal; ctrl-C stops everything.")
+    ] = False,
+) -> None:
+    """Start Headrace, or say that it is up."""
+    from headrace.cli import place, server
+
+    here = place.find(data)
+    here.make()
+    with server.locked(here):
+        process = _start(here, port, foreground=foreground)
+        try:
+            client = _ready(here, process)
+            with client:
+                _install(client, here, demo=demo)
+                _greet(client, here, demo=demo, was_up=process is None)
+        except BaseException:
+            if foreground and process is not None:
+                process.terminate()
+            raise
+    if foreground and process is not None:
+        _attend(here, process)
+
+
+def down(data: Data = None) -> None:
+    """Stop flows, server and broker. Queues, history and the wish to run stay for the next ``up``."""
+    from headrace.cli import place, server
+    from headrace.cli.output import out
+
+    here = place.find(data)
+    if not here.run.is_dir():
+        out().print(f"Headrace was not up in {here.data}.")
+        return
+    with server.locked(here), out().status("Stopping") as shown:
+        stopped = server.stop(here, shown.update)
+    out().print("Headrace is down." if stopped else f"Headrace was not up in {here.data}.")
+
+
+def status(data: Data = None, as_json: Json = False) -> None:
+    """Show the server, its parts and all flows."""
+    from headrace.cli.client import connect
+    from headrace.cli.output import print_json
+
+    with connect(data) as client:
+        found = client.get("/status")
+        if as_json:
+            print_json(found)
+        else:
+            _print_status(client, found)
+
+
+def _start(here: Place, port: int | None, *, foreground: bool) -> subprocess.Popen[bytes] | None:
+    """The process just started, or `None` when a server runs here already."""
+    from headrace.cli import server
+    from headrace.errors import Refused
+
+    running = here.server()
+    if running is None:
+        return server.spawn(here, server.choose_port(here, port), foreground=foreground)
+    if port is not None and not running.url.endswith(f":{port}"):
+        raise Refused(
+            "already-up",
+            f"Headrace is up in {here.data} at {running.url}, not on port {port}",
+            next_step="headrace down, then up with the other port",
+        )
+    return None
+
+
+def _ready(here: Place, process: subprocess.Popen[bytes] | None) -> Client:
+    from headrace.cli import server
+    from headrace.cli.output import err
+
+    with err().status("Starting the server") as shown:
+        return server.wait_ready(here, process, shown.update)
+
+
+def _install(client: Client, here: Place, *, demo: bool) -> None:
+    """Put in what ships with Headrace; a part that fails is told and does not stop the rest."""
+    from headrace.cli import shipped
+    from headrace.cli.output import err
+
+    with err().status("Looking at the library") as shown:
+        results = shipped.install_library(client, here, shown.update)
+        if demo:
+            results += shipped.install_demo(client, here, shown.update)
+    for result in results:
+        if result.error:
+            err().print(f"[yellow]warning:[/yellow] {result.name} was not installed: {result.error}", soft_wrap=True)
+
+
+def _greet(client: Client, here: Place, *, demo: bool, was_up: bool) -> None:
+    from headrace.cli.output import out, print_fields
+
+    out().print(f"Headrace is already up ({here.data})." if was_up else f"Headrace is up ({here.data}).")
+    fields: dict[str, object] = {"Sign in": f"{client.url}/#token={client.token}"}
+    if demo:
+        fields["Send an event"] = (
+            f"curl -H 'content-type: application/json' -d '{ORDER}' {client.url}/hooks/demo-webhook"
+        )
+        fields["Watched folder"] = f"{here.demo / 'in'}  (drop a JSON or CSV file, e.g. examples/demo/orders.csv)"
+        fields["What came of it"] = f"headrace executions; {here.demo / 'out'}"
+    print_fields({name: _unmarked(value) for name, value in fields.items()})
+
+
+def _attend(here: Place, process: subprocess.Popen[bytes]) -> None:
+    """Wait for the server in the foreground; the first ctrl-C or SIGTERM stops everything in order."""
+    from headrace.cli import server
+    from headrace.cli.output import err
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        with server.locked(here), err().status("Stopping") as shown:
+            server.stop(here, shown.update)
+        process.wait()
+        return
+    raise typer.Exit(1 if code else 0)
+
+
+def _print_status(client: Client, found: dict[str, Any]) -> None:
+    from headrace.cli.flow import flow_rows
+    from headrace.cli.output import out, print_fields, print_table
+
+    print_fields({name: value for name, value in found.items() if isinstance(value, str | int | float)})
+    for part, state in found.items():
+        if isinstance(state, dict):
+            print_fields({part: ", ".join(f"{key} {value}" for key, value in state.items())})
+    out().print()
+    print_table(("FLOW", "STATE", "VERSION", "WISH", "NOTE"), flow_rows(client.items("/flows")), empty="No flows yet.")
+
+
+def _unmarked(value: object) -> str:
+    """``value`` safe from Rich's markup: JSON has square brackets."""
+    from rich.markup import escape
+
+    return escape(str(value))
