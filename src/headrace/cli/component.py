@@ -26,15 +26,19 @@ Revision = Annotated[
 def list_(data: Data = None, as_json: Json = False) -> None:
     """List all components."""
     from headrace.cli.client import connect
-    from headrace.cli.output import print_json, print_table, when
+    from headrace.cli.output import print_json, print_table, styled
 
     with connect(data) as client:
         components = client.items("/components")
     if as_json:
         print_json(components)
         return
-    rows = [(each["name"], each.get("latest") or "-", when(each.get("created_at"))) for each in components]
-    print_table(("COMPONENT", "LATEST", "CREATED"), rows, empty="No components yet: headrace component push DIR")
+    rows = [
+        (each["name"], each["latest"] or "-", styled((each["newest"] or {}).get("state")), each["title"])
+        for each in components
+    ]
+    columns = ("COMPONENT", "LATEST", "NEWEST", "TITLE")
+    print_table(columns, rows, empty="No components yet: headrace component push DIR")
 
 
 @app.command()
@@ -83,12 +87,12 @@ def versions(name: Name, data: Data = None, as_json: Json = False) -> None:
     rows = [
         (
             each["revision"],
-            each.get("semver"),
+            each["semver"],
             each["commit"][:7],
             when(each.get("committed_at")),
             styled(each["state"]),
-            ", ".join(map(str, each.get("flows") or ())),
-            each.get("reason") or (each.get("message") or "").partition("\n")[0],
+            ", ".join(map(str, each["flows"])),
+            each["reason"] or each["message"].partition("\n")[0],
         )
         for each in found
     ]
@@ -200,16 +204,23 @@ def _print_component(found: dict[str, Any], version: dict[str, Any] | None) -> N
     print_fields(
         {
             "Component": found["name"],
-            "Title": descriptor.get("title"),
-            "Latest": f"revision {found['latest']}" if found.get("latest") else "nothing built yet",
-            "Created": when(found.get("created_at")),
+            "Title": found["title"],
+            "Description": found["description"],
+            "Latest": f"revision {found['latest']}" if found["latest"] else "nothing built yet",
+            "Used by": ", ".join(found["flows"]),
+            "Created": when(found["created_at"]),
+            "Push to": found["git_path"],
         }
     )
     rows = [
-        (kind[:-1], name, offer.get("title"), ", ".join(offer.get("fields") or ()))
-        for kind in ("triggers", "actions")
-        for name, offer in (descriptor.get(kind) or {}).items()
+        (kind, each["name"], each["type"], each["title"], ", ".join(_fields(descriptor, kind, each["name"])))
+        for kind in ("trigger", "action")
+        for each in found[f"{kind}s"]
     ]
-    if rows:
-        out().print()
-        print_table(("OFFERS", "NAME", "TITLE", "FIELDS"), rows, empty="")
+    out().print()
+    print_table(("OFFERS", "NAME", "TYPE", "TITLE", "FIELDS"), rows, empty="It offers nothing yet.")
+
+
+def _fields(descriptor: dict[str, Any], kind: str, name: str) -> list[str]:
+    offer = (descriptor.get(f"{kind}s") or {}).get(name) or {}
+    return list(offer.get("fields") or ())

@@ -1,13 +1,18 @@
-"""``doctor``: what this machine has and lacks."""
+"""``doctor``: what this machine has of what Headrace needs.
+
+A server that is up examines itself, in its own environment; without one a few checks are made from here.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import shutil
 import subprocess
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,104 +21,112 @@ from headrace.cli.options import Data, Json
 if TYPE_CHECKING:
     from headrace.cli.place import Place
 
-__all__ = ["Check", "doctor", "machine_checks"]
+__all__ = ["doctor", "examine"]
 
-Verdict = Literal["ok", "warning", "error"]
-COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at; ``next_step`` is empty when it is well."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    next_step: str = ""
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+Check = dict[str, str]
+"""``name``, ``state`` (ok, warn, fail), ``detail`` and ``next_step``: as the API has it."""
 
 
 def doctor(data: Data = None, as_json: Json = False) -> None:
-    """Check this machine and, when it is up, the server; exit 1 when something needed is missing."""
-    from headrace.cli import place
+    """Check this machine and the server; exit 1 when something needed is missing."""
     from headrace.cli.output import print_json, print_table
 
-    checks = [*machine_checks(place.find(data)), *_server_checks(data)]
+    checks = _asked(data)
+    ok = all(check["state"] != "fail" for check in checks)
     if as_json:
-        print_json([asdict(check) for check in checks])
+        print_json({"ok": ok, "checks": checks})
     else:
         rows = [
-            (f"[{COLOURS[check.verdict]}]{check.verdict}[/]", check.name, check.found, check.next_step)
+            (f"[{COLOURS[check['state']]}]{check['state']}[/]", *(_plain(check[key]) for key in COLUMNS))
             for check in checks
         ]
         print_table(("", "WHAT", "FOUND", "NEXT STEP"), rows, empty="")
-    if any(check.verdict == "error" for check in checks):
+    if not ok:
         raise typer.Exit(1)
 
 
-def machine_checks(here: Place) -> list[Check]:
+COLUMNS = ("name", "detail", "next_step")
+
+
+def examine(here: Place) -> list[Check]:
     """What can be seen without a server."""
-    return [_python(), _git(), _bubblewrap(), _node(), _data_folder(here)]
+    found = [(name, look(here)) for name, look in LOOKS]
+    return [
+        {"name": name, "state": state, "detail": detail, "next_step": next_step}
+        for name, (state, detail, next_step) in found
+    ]
 
 
-def _python() -> Check:
-    return Check("python", "ok", platform.python_version())
-
-
-def _git() -> Check:
-    version = _output("git", "--version")
-    if version is None:
-        return Check("git", "error", "not installed", "install git: components travel by it")
-    return Check("git", "ok", version.removeprefix("git version "))
-
-
-def _bubblewrap() -> Check:
-    cure = "install bubblewrap and allow user namespaces; until then hosts run as plain processes"
-    if shutil.which("bwrap") is None:
-        return Check("bubblewrap", "warning", "not installed", cure)
-    probe = ("bwrap", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true")
-    if _output(*probe) is None:
-        return Check("bubblewrap", "warning", "installed, but namespaces are forbidden here", cure)
-    return Check("bubblewrap", "ok", (_output("bwrap", "--version") or "").removeprefix("bubblewrap "))
-
-
-def _node() -> Check:
-    version = _output("node", "--version")
-    if version is None:
-        return Check("node", "ok", "not installed; only Node.js components need it")
-    return Check("node", "ok", version)
-
-
-def _data_folder(here: Place) -> Check:
-    folder = here.data
-    if not folder.exists():
-        return Check("data folder", "ok", f"{folder} (not made yet)")
-    if not os.access(folder, os.W_OK):
-        return Check("data folder", "error", f"{folder} cannot be written", "choose another with --data")
-    free = shutil.disk_usage(folder).free // 1024**2
-    if free < 1024:
-        return Check("data folder", "warning", f"{folder}, {free} MB free", "make room: a full disk stops flows")
-    return Check("data folder", "ok", f"{folder}, {free // 1024} GB free")
-
-
-def _server_checks(data: Data) -> list[Check]:
-    """The server's own checks, or one line that there is none."""
+def _asked(data: Data) -> list[Check]:
+    """The server's answer, or our own checks when there is none to ask."""
+    from headrace.cli import place
     from headrace.cli.client import connect
-    from headrace.errors import HeadraceError
+    from headrace.errors import Unavailable
 
     try:
         with connect(data) as client:
-            answer = client.get("/doctor")
+            answer: Any = client.get("/doctor")
+    except Unavailable as error:
+        missing = {"name": "server", "state": "warn", "detail": error.message, "next_step": error.next_step}
+        return [*examine(place.find(data)), missing]
+    return list(answer["checks"])
+
+
+Finding = tuple[str, str, str]
+"""State, detail, next step."""
+
+
+def _python(_here: Place) -> Finding:
+    return "ok", f"{platform.python_version()} at {sys.executable}", ""
+
+
+def _git(_here: Place) -> Finding:
+    version = _output("git", "--version")
+    if version is None:
+        return "fail", "not installed", "Install git: components are pushed with it."
+    return "ok", version.removeprefix("git version "), ""
+
+
+def _broker(_here: Place) -> Finding:
+    from headrace.bus.program import find_program
+    from headrace.errors import HeadraceError
+
+    try:
+        return "ok", str(asyncio.run(find_program())), ""
     except HeadraceError as error:
-        return [Check("server", "warning", error.message, error.next_step)]
-    listed = answer if isinstance(answer, list) else answer.get("checks") or answer.get("items") or []
-    return [_server_check(each) for each in listed]
+        return "fail", error.message, error.next_step
 
 
-def _server_check(written: dict[str, Any]) -> Check:
-    state = written.get("verdict") or written.get("state") or written.get("status") or written.get("ok")
-    verdict: Verdict = "ok" if state in (True, "ok") else "error" if state in (False, "error", "failed") else "warning"
-    found = written.get("found") or written.get("detail") or written.get("message") or ""
-    return Check(f"server: {written.get('name', '')}", verdict, str(found), str(written.get("next_step") or ""))
+def _sandbox(_here: Place) -> Finding:
+    from headrace import sandbox
+
+    found = sandbox.probe()
+    if found.available:
+        return "ok", f"bubblewrap {'.'.join(map(str, found.version))}", ""
+    told = f"components run as plain processes: {found.reason}"
+    return "warn", told, "Install bubblewrap and allow user namespaces."
+
+
+def _data_folder(here: Place) -> Finding:
+    folder = here.data
+    if not folder.exists():
+        return "ok", f"{folder} (not made yet)", ""
+    if not os.access(folder, os.W_OK):
+        return "fail", f"{folder} cannot be written", "Choose another with --data."
+    free = shutil.disk_usage(folder).free / 1024**3
+    if free < 1:
+        return "warn", f"{folder}, {free:.1f} GiB free", "Make room: a full disk stops flows."
+    return "ok", f"{folder}, {free:.0f} GiB free", ""
+
+
+LOOKS: tuple[tuple[str, Callable[[Place], Finding]], ...] = (
+    ("python", _python),
+    ("git", _git),
+    ("nats-server", _broker),
+    ("sandbox", _sandbox),
+    ("data folder", _data_folder),
+)
 
 
 def _output(*command: str) -> str | None:
@@ -123,3 +136,9 @@ def _output(*command: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -33,7 +33,7 @@ def executions(
 ) -> None:
     """List executions, newest first."""
     from headrace.cli.client import connect
-    from headrace.cli.output import print_json, print_table, span, styled, when
+    from headrace.cli.output import print_json, print_table, styled, when
 
     start = milliseconds_ago(since, now_ms=time.time_ns() // 1_000_000)
     with connect(data) as client:
@@ -44,12 +44,12 @@ def executions(
     rows = [
         (
             each["id"],
-            each.get("flow") or each.get("flow_id"),
+            each["flow"],
             styled(each["state"]),
-            when(each.get("started_at")),
-            span(_took_us(each)),
-            each.get("messages"),
-            each.get("errors") or "",
+            when(each["started_at"]),
+            _took(each),
+            each["messages"],
+            each["errors"] or "",
         )
         for each in found
     ]
@@ -85,6 +85,8 @@ def errors(
     as_json: Json = False,
 ) -> None:
     """List messages that failed, newest first."""
+    from rich.markup import escape
+
     from headrace.cli.client import connect
     from headrace.cli.output import print_json, print_table, styled, when
 
@@ -96,11 +98,11 @@ def errors(
     rows = [
         (
             each["id"],
-            each.get("flow") or each.get("flow_id"),
-            each.get("step"),
-            when(each.get("at")),
-            styled(each.get("state")),
-            f"{each.get('name')}: {each.get('message')}",
+            each["flow"],
+            each["step"],
+            when(each["at"]),
+            styled(each["state"]),
+            escape(f"{each['name']}: {each['message']}"),
         )
         for each in found
     ]
@@ -120,7 +122,7 @@ def retry(
 ) -> None:
     """Run the input of failed messages again."""
     from headrace.cli.client import connect
-    from headrace.cli.output import out, print_json
+    from headrace.cli.output import print_json
 
     if bool(ids) == bool(flow):
         raise typer.BadParameter("name errors, or a flow with --flow", param_hint="ID")
@@ -131,14 +133,22 @@ def retry(
     if as_json:
         print_json(answer)
     else:
-        out().print(f"Running {_count(answer)} again. See: headrace executions")
+        _print_retried(answer)
 
 
-def _retry(client: Client, ids: list[str], flow: str | None, step: str | None, body: str | None) -> Any:
-    if flow is not None:
-        return client.post("/errors/retry", {"flow": flow, **({"step": step} if step else {})})
-    edited = {} if body is None else {"body": _parsed(body)}
-    return [client.post(f"/errors/{each}/retry", edited) for each in ids]
+def _retry(client: Client, ids: list[str], flow: str | None, step: str | None, body: str | None) -> dict[str, Any]:
+    """What was run again and what was not, in the form of the API's answer for many."""
+    if flow is None:
+        edited = {} if body is None else {"body": _parsed(body)}
+        return {"retried": [client.post(f"/errors/{each}/retry", edited) for each in ids], "skipped": []}
+    which = {"flow": flow, **({"step": step} if step else {})}
+    whole: dict[str, Any] = {"retried": [], "skipped": []}
+    while True:
+        answer = client.post("/errors/retry", which)
+        whole["retried"] += answer["retried"]
+        whole["skipped"] += answer["skipped"]
+        if not answer.get("more") or not answer["retried"]:
+            return whole
 
 
 def _parsed(body: str) -> Any:
@@ -148,19 +158,22 @@ def _parsed(body: str) -> Any:
         raise typer.BadParameter(f"is not JSON: {error}", param_hint="--body") from None
 
 
-def _count(answer: Any) -> str:
-    """How many were retried, in words."""
-    if isinstance(answer, dict):
-        listed = answer.get("items") or answer.get("retried")
-        count = listed if isinstance(listed, int) else len(listed or ())
-    else:
-        count = len(answer)
-    return "1 message" if count == 1 else f"{count} messages"
+def _print_retried(answer: dict[str, Any]) -> None:
+    from headrace.cli.output import err, out
+
+    for each in answer["skipped"]:
+        err().print(f"not run again: {each['error']}: {each['detail']}", markup=False, soft_wrap=True)
+    count = len(answer["retried"])
+    out().print(f"Running {count} {'message' if count == 1 else 'messages'} again.")
+    for each in answer["retried"][:10]:
+        out().print(f"  headrace execution show {each['execution']}", soft_wrap=True)
 
 
-def _took_us(execution: dict[str, Any]) -> int | None:
-    start, end = execution.get("started_at"), execution.get("ended_at")
-    return (end - start) * 1000 if isinstance(start, int) and isinstance(end, int) else None
+def _took(execution: dict[str, Any]) -> str:
+    from headrace.cli.output import span
+
+    duration = execution["duration_ms"]
+    return "" if duration is None else span(duration * 1000)
 
 
 def _print_execution(found: dict[str, Any]) -> None:
@@ -169,28 +182,26 @@ def _print_execution(found: dict[str, Any]) -> None:
     print_fields(
         {
             "Execution": found["id"],
-            "Flow": found.get("flow") or found.get("flow_id"),
-            "Version": found.get("version"),
+            "Flow": f"{found['flow']} version {found['version']}",
             "State": styled(found["state"]),
-            "Started": when(found.get("started_at")),
-            "Took": span(_took_us(found)),
-            "Rerun of": found.get("rerun_of"),
+            "Started": when(found["started_at"]),
+            "Took": _took(found),
+            "Rerun of": found["rerun_of"],
         }
     )
-    messages = found.get("processed") or found.get("messages") or []
+    out().print()
     rows = [
         (
-            each.get("step"),
-            styled(each.get("kind")),
-            span(each.get("wait_us")),
-            span(each.get("map_us")),
-            span(each.get("call_us")),
-            each.get("outputs"),
-            each.get("attempt"),
-            each.get("error"),
+            each["step"],
+            styled(each["kind"]),
+            span(each["wait_us"]),
+            span(each["map_us"]),
+            span(each["call_us"]),
+            each["outputs"],
+            each["attempt"],
+            each["error"],
         )
-        for each in (messages if isinstance(messages, list) else [])
+        for each in found["processed"]
     ]
-    out().print()
     columns = ("STEP", "", "WAITED", "MAPPER", "CALL", "OUTPUTS", "ATTEMPT", "ERROR")
     print_table(columns, rows, empty="No steps recorded yet.")

@@ -27,7 +27,6 @@ Note = Annotated[str | None, typer.Option("--note", "-m", help="What changed, fo
 
 LIVE_WITHIN = 180.0
 PAUSE = 0.1
-SETTLED = ("live", "failed", "stopped")
 
 
 @app.command("list")
@@ -116,8 +115,9 @@ def start(name: Name, wait: Wait = True, data: Data = None, as_json: Json = Fals
     from headrace.cli.client import connect
 
     with connect(data) as client:
+        before = _epoch(client, name)
         answer = client.post(f"/flows/{name}/start")
-        _report(client, name, answer, wait=wait, as_json=as_json)
+        _report(client, name, answer, after=before, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -139,7 +139,7 @@ def stop(
     if as_json:
         print_json(answer)
         return
-    waiting = (answer or {}).get("waiting") or 0
+    waiting = answer["waiting"]
     kept = f" {waiting} messages wait for the next start." if waiting else ""
     out().print(f"Stopped {name}." + (" Its queue is empty." if purge else kept))
 
@@ -227,67 +227,67 @@ def flow_rows(flows: Iterable[dict[str, Any]]) -> list[tuple[object, ...]]:
     """Rows for a table of flows: name, state, version, wish, note."""
     from headrace.cli.output import styled
 
-    return [
-        (each["name"], styled(_state(each)), each.get("version") or "-", each.get("wish"), _note(each))
-        for each in flows
-    ]
+    return [(each["name"], styled(each["state"]), each["version"] or "-", each["wish"], _note(each)) for each in flows]
 
 
-def wait_live(client: Client, name: str, epoch: int | None, *, within: float = LIVE_WITHIN) -> dict[str, Any]:
-    """Wait until the deployment is live and return it.
+def wait_live(client: Client, name: str, *, after: int, within: float = LIVE_WITHIN) -> dict[str, Any]:
+    """Wait until the flow's deployment is live and return it.
 
-    `Refused` when it failed, `Unavailable` when it takes too long.
-    ."""
+    A failure counts only when it is of a deployment newer than epoch ``after``: an older one is why it is started
+    again. Raises `Refused` when it failed, `Unavailable` when it takes too long.
+    """
     from headrace.errors import Refused, Unavailable
 
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
-        deployment = _deployment(client, name, epoch)
-        state = deployment.get("state") if deployment else None
-        if deployment and state == "live":
-            return deployment
-        if deployment and state in SETTLED:
-            raise Refused(
-                "not-live",
-                f"{name} is {state}: {deployment.get('reason') or 'no reason was given'}",
-                next_step=f"headrace logs {name}",
-            )
+        flow = client.get(f"/flows/{name}")
+        deployment = flow["deployment"] or {}
+        state, epoch = deployment.get("state"), deployment.get("epoch") or 0
+        if state == "live":
+            return dict(deployment)
+        if state == "failed" and epoch > after:
+            reason = deployment.get("reason") or "no reason was given"
+            raise Refused("not-live", f"{name} failed: {reason}", next_step=f"headrace logs {name}")
+        if flow["wish"] == "stopped":
+            raise Refused("not-live", f"{name} was stopped meanwhile", next_step=f"headrace flow start {name}")
         time.sleep(PAUSE)
     raise Unavailable(
         "not-live", f"{name} is not live after {within:.0f} seconds", next_step=f"headrace flow show {name}"
     )
 
 
-def _deployment(client: Client, name: str, epoch: int | None) -> dict[str, Any] | None:
-    found = client.items(f"/flows/{name}/deployments", limit=5)
-    return next((dict(each) for each in found if epoch is None or each["epoch"] == epoch), None)
+def _epoch(client: Client, name: str) -> int:
+    """The flow's last deployment; 0 when it has had none."""
+    return int(client.get(f"/flows/{name}").get("epoch") or 0)
 
 
 def _publish(client: Client, name: str, note: str | None, *, start: bool, wait: bool, as_json: bool) -> None:
-    from headrace.cli.output import err
+    from headrace.cli.output import err, out
 
-    answer = client.post(f"/flows/{name}/publish", {"note": note, "start": start})
-    version = answer.get("version")
-    number = version.get("number") if isinstance(version, dict) else version
-    err().print(f"Published {name} version {number}.")
-    _report(client, name, answer, wait=wait, as_json=as_json)
+    before = _epoch(client, name)
+    wanted = {**({"note": note} if note else {}), **({"start": True} if start else {})}
+    answer = client.post(f"/flows/{name}/publish", wanted)
+    if not as_json:
+        err().print(f"Published {name} version {answer['version']['number']}.")
+    runs = client.get(f"/flows/{name}")["wish"] != "stopped"
+    if not runs and not as_json:
+        out().print(f"{name} is not running. Start it: headrace flow start {name}", soft_wrap=True)
+    _report(client, name, answer, after=before, wait=wait and runs, as_json=as_json)
 
 
-def _report(client: Client, name: str, answer: dict[str, Any] | None, *, wait: bool, as_json: bool) -> None:
-    """Wait for the deployment that a publish or start caused, if it caused one."""
+def _report(client: Client, name: str, answer: dict[str, Any], *, after: int, wait: bool, as_json: bool) -> None:
+    """Wait for the flow to be live, and say so."""
     from headrace.cli.output import err, out, print_json
 
-    started = (answer or {}).get("deployment")
-    if started and wait:
+    deployment = None
+    if wait:
         with err().status(f"Warming up {name}"):
-            started = wait_live(client, name, started["epoch"] if isinstance(started, dict) else int(started))
+            deployment = wait_live(client, name, after=after)
     if as_json:
-        print_json({**(answer or {}), "deployment": started})
-    elif started and wait:
-        took = started.get("ready_ms")
+        print_json({**answer, "deployment": deployment} if deployment else answer)
+    elif deployment:
+        took = deployment.get("ready_ms")
         out().print(f"{name} is live" + (f", ready in {took} ms." if took else "."))
-    elif not started:
-        out().print(f"{name} is not running. Start it: headrace flow start {name}")
 
 
 def _read(file: Path) -> str:
@@ -342,20 +342,16 @@ def _without_errors(answer: dict[str, Any], file: Path) -> tuple[Problem, ...]:
     return found
 
 
-def _state(flow: dict[str, Any]) -> str:
-    """The state of the current deployment, else the wish."""
-    deployment = flow.get("deployment")
-    if isinstance(deployment, dict):
-        return str(deployment.get("state"))
-    return str(flow.get("state") or ("stopped" if flow.get("wish") == "stopped" else "waiting"))
-
-
 def _note(flow: dict[str, Any]) -> str:
-    deployment = flow.get("deployment")
-    reason = deployment.get("reason") if isinstance(deployment, dict) else None
-    if reason:
-        return str(reason)
-    return "has a draft" if flow.get("draft") or flow.get("has_draft") else ""
+    """What a person should know of the flow besides its state."""
+    notes = [flow["reason"]] if flow.get("reason") else []
+    notes += [
+        f"{each['step']} runs {each['component']} revision {each['running']}, latest is {each['latest']}"
+        for each in flow.get("outdated") or ()
+    ]
+    if flow.get("has_draft"):
+        notes.append("has a draft")
+    return "; ".join(notes)
 
 
 def _print_flow(found: dict[str, Any], deployments: list[dict[str, Any]]) -> None:
@@ -364,35 +360,45 @@ def _print_flow(found: dict[str, Any], deployments: list[dict[str, Any]]) -> Non
     print_fields(
         {
             "Flow": found["name"],
-            "State": styled(_state(found)),
-            "Version": found.get("version") or "none published",
-            "Wish": found.get("wish"),
+            "State": styled(found["state"]),
+            "Version": found["version"] or "none published",
+            "Wish": found["wish"],
+            "Webhook": found.get("webhook"),
             "Note": _note(found),
         }
     )
-    newest = deployments[0] if deployments else None
-    if newest:
+    if found["deployment"]:
         out().print()
-        rows = [
-            (step, resolved.get("component"), resolved.get("revision"), _host(newest, step))
-            for step, resolved in (newest.get("resolved") or {}).items()
-        ]
-        print_table(("STEP", "COMPONENT", "REVISION", "HOST"), rows, empty="")
+        _print_steps(found["deployment"])
+    rows = [
+        (
+            each["epoch"],
+            each["version"],
+            styled(each["state"]),
+            when(each["created_at"]),
+            each["ready_ms"],
+            each["reason"],
+        )
+        for each in deployments
+    ]
+    if rows:
         out().print()
-        history = [
-            (
-                each["epoch"],
-                each.get("version"),
-                styled(each["state"]),
-                when(each.get("created_at")),
-                each.get("ready_ms"),
-                each.get("reason"),
-            )
-            for each in deployments
-        ]
-        print_table(("EPOCH", "VERSION", "STATE", "STARTED", "READY MS", "REASON"), history, empty="")
+        print_table(("EPOCH", "VERSION", "STATE", "STARTED", "READY MS", "REASON"), rows, empty="")
 
 
-def _host(deployment: dict[str, Any], step: str) -> str:
-    about = (deployment.get("steps") or {}).get(step)
-    return str(about.get("host") or "") if isinstance(about, dict) else ""
+def _print_steps(deployment: dict[str, Any]) -> None:
+    from headrace.cli.output import print_table, styled
+
+    hosts = {each["id"]: each for each in deployment["steps"]}
+    rows = [
+        (
+            step,
+            f"{code['component']} revision {code['revision']}",
+            styled(hosts.get(step, {}).get("host")),
+            *(hosts.get(step, {}).get(key) for key in ("received", "emitted", "failed", "waiting")),
+            hosts.get(step, {}).get("warning") or hosts.get(step, {}).get("reason"),
+        )
+        for step, code in deployment["components"].items()
+    ]
+    columns = ("STEP", "COMPONENT", "HOST", "RECEIVED", "EMITTED", "FAILED", "WAITING", "NOTE")
+    print_table(columns, rows, empty="")

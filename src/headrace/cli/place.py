@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headrace.errors import Unavailable
 
-__all__ = ["Place", "Running", "alive", "find"]
+if TYPE_CHECKING:
+    from headrace.identity import Identity
 
-CREATED_SLACK = 0.05
-"""Process creation times are floats that went through JSON; two processes never differ by less."""
+__all__ = ["Place", "Running", "find"]
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process that wrote itself down in ``run/``: its identity is pid and creation time together."""
+    """A process that wrote itself down in ``run/``."""
 
-    pid: int
-    created: float
+    identity: Identity
     url: str
 
 
@@ -84,24 +84,15 @@ class Place:
             ) from None
 
     def _running(self, name: str) -> Running | None:
+        from headrace.identity import Identity, alive
+
         try:
             written = json.loads((self.run / name).read_text())
-            process = Running(int(written["pid"]), float(written["created"]), str(written["url"]))
+            process = Identity(int(written["pid"]), float(written["created"]))
+            url = str(written["url"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return process if alive(process) else None
-
-
-def alive(process: Running) -> bool:
-    """Whether exactly this process still runs: a reused pid has another creation time."""
-    import psutil
-
-    try:
-        found = psutil.Process(process.pid)
-        same = abs(found.create_time() - process.created) < CREATED_SLACK
-        return same and found.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+        return Running(process, url) if alive(process) else None
 
 
 def find(data: Path | None) -> Place:

@@ -172,8 +172,10 @@ def _temporary_repository(stack: ExitStack, own: Git) -> Git:
     place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-push-"))) / "git"
     name, email = _author(own)
     identity = {
-        "GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": email,
-        "GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": email,
+        "GIT_AUTHOR_NAME": name,
+        "GIT_AUTHOR_EMAIL": email,
+        "GIT_COMMITTER_NAME": name,
+        "GIT_COMMITTER_EMAIL": email,
     }
     here = {"GIT_DIR": str(place), "GIT_WORK_TREE": str(own.folder)}
     git = Git(own.folder, {**own.extra, **identity, **here})

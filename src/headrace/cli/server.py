@@ -7,7 +7,7 @@ absent ──start──▶ starting ──/readyz──▶ ready ──stop─�
 from __future__ import annotations
 
 import fcntl
-import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,8 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from headrace.cli.client import Client
-from headrace.cli.place import Place, Running, alive
+from headrace.cli.place import Place, Running
 from headrace.errors import HeadraceError, Refused, Unavailable
+from headrace.identity import Identity, alive, send
 
 __all__ = ["DEFAULT_PORT", "choose_port", "locked", "log_tail", "spawn", "stop", "wait_ready"]
 
@@ -52,8 +53,8 @@ def choose_port(place: Place, wanted: int | None) -> int:
                 next_step="choose another --port, or leave it out to take the next free one",
             )
         return wanted
-    last = _last_port(place)
-    for port in (*((last,) if last else ()), *range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TO_TRY)):
+    ports: list[int] = [*_last_port(place), *range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TO_TRY)]
+    for port in ports:
         if _free(port):
             return port
     raise Refused(
@@ -111,10 +112,10 @@ def stop(place: Place, tell: Callable[[str], None]) -> bool:
     if server is not None:
         tell("Stopping flows, then the broker")
         _ask_to_stop(place, server)
-        _wait_gone(server, STOP_WITHIN)
-        _end(server)
+        _wait_gone(server.identity, STOP_WITHIN)
+        _end(server.identity)
     if (left := place.broker()) is not None:
-        _end(left)
+        _end(left.identity)
     return True
 
 
@@ -144,29 +145,17 @@ def _ask_to_stop(place: Place, server: Running) -> None:
         client.post("/shutdown", {"everything": True})
 
 
-def _end(process: Running) -> None:
+def _end(process: Identity) -> None:
     """Terminate, then kill, each with a deadline. A process that is gone already is left alone."""
-    import psutil
-
-    for ask, patience in (("terminate", 10.0), ("kill", 5.0)):
-        if not alive(process):
-            return
-        with suppress(psutil.Error):
-            getattr(psutil.Process(process.pid), ask)()
-        _wait_gone(process, patience)
+    for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+        if send(process, number):
+            _wait_gone(process, patience)
 
 
-def _wait_gone(process: Running, seconds: float) -> None:
+def _wait_gone(process: Identity, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while alive(process) and time.monotonic() < deadline:
-        _reap()
         time.sleep(PAUSE)
-
-
-def _reap() -> None:
-    """Collect a server that this very process started (in tests, and with ``--foreground``)."""
-    with suppress(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
 
 
 def _failed(place: Place, message: str) -> Unavailable:
@@ -186,8 +175,8 @@ def _free(port: int) -> bool:
     return True
 
 
-def _last_port(place: Place) -> int | None:
+def _last_port(place: Place) -> list[int]:
     try:
-        return int(place.port_file.read_text())
+        return [int(place.port_file.read_text())]
     except (OSError, ValueError):
-        return None
+        return []

@@ -126,7 +126,7 @@ def _greet(client: Client, here: Place, *, demo: bool, was_up: bool) -> None:
     from headrace.cli.output import out, print_fields
 
     out().print(f"Headrace is already up ({here.data})." if was_up else f"Headrace is up ({here.data}).")
-    fields: dict[str, object] = {"Sign in": f"{client.url}/#token={client.token}"}
+    fields: dict[str, object] = {"Sign in": f"{client.url}/signin?token={client.token}"}
     if demo:
         fields["Send an event"] = (
             f"curl -H 'content-type: application/json' -d '{ORDER}' {client.url}/hooks/demo-webhook"
@@ -157,14 +157,23 @@ def _attend(here: Place, process: subprocess.Popen[bytes]) -> None:
 
 def _print_status(client: Client, found: dict[str, Any]) -> None:
     from headrace.cli.flow import flow_rows
-    from headrace.cli.output import out, print_fields, print_table
+    from headrace.cli.output import out, print_fields, print_table, when
 
-    print_fields({name: value for name, value in found.items() if isinstance(value, str | int | float)})
-    for part, state in found.items():
-        if isinstance(state, dict):
-            print_fields({part: ", ".join(f"{key} {value}" for key, value in state.items())})
+    broker, sandbox = found["broker"], found["sandbox"]
+    fields: dict[str, object] = {
+        "Headrace": f"{found['version']} at {found['url']}, since {when(found['started_at'])}",
+        "Data": found["data"],
+        "Broker": f"{broker['state']}, nats-server {broker['version']}{', embedded' if broker['embedded'] else ''}",
+        "Database": found["database"],
+        "Sandbox": "bubblewrap" if sandbox["available"] else f"none: {sandbox['reason']}",
+        "Open errors": found["errors_open"] or None,
+    }
+    print_fields({name: None if value is None else _unmarked(value) for name, value in fields.items()})
+    for trouble in found["troubles"]:
+        out().print(f"[yellow]trouble:[/yellow] {_unmarked(trouble)}", soft_wrap=True)
     out().print()
-    print_table(("FLOW", "STATE", "VERSION", "WISH", "NOTE"), flow_rows(client.items("/flows")), empty="No flows yet.")
+    rows = flow_rows(client.items("/flows"))
+    print_table(("FLOW", "STATE", "VERSION", "WISH", "NOTE"), rows, empty="No flows yet.")
 
 
 def _unmarked(value: object) -> str:

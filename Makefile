@@ -1,0 +1,81 @@
+# Headrace's own commands. `make up` and `make test` are all a newcomer needs.
+#
+# .venv is made from the hashed lock files and made again when they change; what is up to date is not touched, so a
+# second `make up` starts at once.
+
+SHELL := /bin/sh
+PYTHON ?=
+ARGS ?=
+
+BIN := .venv/bin
+RUN_STAMP := .venv/.headrace-run
+DEV_STAMP := .venv/.headrace-dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+SOURCES := src tests hosts/python library bench examples
+
+.PHONY: up down test check format lock docs bench bench-peers clean help
+
+up: $(RUN_STAMP) ## Start Headrace with its demo; ARGS="--port 8080" gives options
+	@$(BIN)/headrace up $(ARGS)
+
+down: $(RUN_STAMP) ## Stop Headrace; everything is kept
+	@$(BIN)/headrace down $(ARGS)
+
+test: $(DEV_STAMP) ## Run all tests; ARGS="tests/unit -k lint" chooses
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV_STAMP) ## Lint, formatting, types, layers, freshness of what is made from code
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m headrace.settings | diff -u docs/reference/settings.md -
+	$(BIN)/python -m headrace.api.openapi --check
+
+format: $(DEV_STAMP) ## Format the code
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+docs: $(DEV_STAMP) ## Make the pages that are made from code
+	$(BIN)/python -m headrace.settings > docs/reference/settings.md
+	$(BIN)/python -m headrace.api.openapi
+
+lock: $(DEV_STAMP) ## Make the lock files anew; UPGRADE=--upgrade takes the newest releases
+	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) pyproject.toml - -o requirements.lock
+	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) pyproject.toml - --extra dev -c requirements.lock -o requirements-dev.lock
+
+bench: $(RUN_STAMP) ## Measure latency, throughput, CPU and memory
+	$(BIN)/headrace bench $(ARGS)
+
+bench-peers: $(RUN_STAMP) ## The same, side by side with Node-RED from npm
+	$(BIN)/headrace bench --peers $(ARGS)
+
+clean: ## Remove .venv and what tools left behind; the data folder stays
+	rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests hosts library bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="	" read -r name text; do printf '%-12s %s\n' "$$name" "$$text"; done
+
+$(BIN)/python:
+	@python="$(PYTHON)"; \
+	for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	  test -n "$$python" && break; \
+	  "$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && python="$$each"; \
+	done; \
+	if test -z "$$python"; then echo "Headrace needs Python 3.11 or newer, with venv. Install it, or name it: make up PYTHON=/path/to/python" >&2; exit 1; fi; \
+	echo "Making .venv with $$python"; \
+	"$$python" -m venv .venv || { rm -rf .venv; echo "Python's venv module is incomplete: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
+
+# The lock is installed first and by hash; the package itself then needs nothing more from anywhere.
+$(RUN_STAMP): requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing what requirements.lock lists (a minute at most)"
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.lock $(RUN_STAMP)
+	@echo "Installing what requirements-dev.lock lists"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
