@@ -69,13 +69,17 @@ class _Ack(msgspec.Struct):
 
 
 class _Pending:
-    __slots__ = ("command", "done", "refused", "safe", "since")
+    """A stored message without acknowledgement yet. ``safe``: it has an id, so sending it twice stores it once."""
 
-    def __init__(self, command: bytes, done: Done, safe: bool, since: float) -> None:
+    __slots__ = ("command", "done", "refused", "safe", "sent", "since", "subject")
+
+    def __init__(self, subject: str, command: bytes, done: Done, safe: bool) -> None:
+        self.subject = subject
         self.command = command
         self.done = done
         self.safe = safe
-        self.since = since
+        self.sent = False
+        self.since = 0.0
         self.refused = 0
 
 
@@ -132,6 +136,11 @@ class Bus:
         self._waiting: dict[bytes, _Pending] = {}
         self._next = 0
         self._flushing = False
+        self._away = False
+        self._later: list[bytes] = []
+        """Plain messages for when the broker is back."""
+        self._stalled: set[str] = set()
+        """Subjects whose messages wait for their stream: sent on in order, so that none overtakes another."""
         self._sweeper: asyncio.Task[None] | None = None
         self._reconnected: list[Callable[[], None]] = []
         self._closed = asyncio.Event()
@@ -168,19 +177,39 @@ class Bus:
         options["max_reconnect_attempts"] = -1
         options["reconnect_time_wait"] = 0.1
         options["ping_interval"] = 20
+        self._client._disconnected_cb = self._on_disconnect
         self._client._reconnected_cb = self._on_reconnect
 
     async def _on_error(self, error: Exception) -> None:
         """Connection errors are met by reconnecting; `JournalFull` and the like come with acknowledgements."""
 
+    async def _on_disconnect(self) -> None:
+        """Nothing goes out until everything older has: what is unsent is set aside, stores are all sent again."""
+        self._away = True
+        unsent, self._client._pending = self._client._pending, []
+        self._client._pending_data_size = 0
+        self._later += [command for command in unsent if command.startswith(b"PUB ")]
+
     async def _on_reconnect(self) -> None:
-        now = self._loop.time()
+        self._away = False
+        later, self._later = self._later, []
+        for command in later:
+            self._send(command)
+        self._stalled.clear()
         for pending in self._waiting.values():
-            if pending.safe:
-                pending.since = now
-                self._send(pending.command)
+            self._again(pending)
         for callback in self._reconnected:
             callback()
+
+    def _again(self, pending: _Pending) -> None:
+        if pending.safe or not pending.sent:
+            self._send_stored(pending)
+
+    def _send_stored(self, pending: _Pending) -> None:
+        if not self._away and pending.subject not in self._stalled:
+            pending.sent = True
+            pending.since = self._loop.time()
+            self._send(pending.command)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` after every reconnection, when subscriptions are in place again."""
@@ -222,6 +251,9 @@ class Bus:
     # -- plain messages -------------------------------------------------------------------------------------
 
     def _send(self, command: bytes) -> None:
+        if self._away:
+            self._later.append(command)
+            return
         client = self._client
         client._pending.append(command)
         client._pending_data_size += len(command)
@@ -322,8 +354,8 @@ class Bus:
             block,
             data,
         )
-        self._waiting[token] = _Pending(command, done, msg_id is not None, self._loop.time())
-        self._send(command)
+        self._waiting[token] = pending = _Pending(subject, command, done, msg_id is not None)
+        self._send_stored(pending)
 
     async def store(
         self, subject: str, data: bytes, msg_id: str | None = None, headers: dict[str, str] | None = None
@@ -360,13 +392,17 @@ class Bus:
         if pending.refused > REFUSED_RETRIES:
             self._waiting.pop(token, None)
             pending.done(Refused("subject-refused", "no stream takes this subject any more"))
-        else:
-            self._loop.call_later(0.02 * 2**pending.refused, self._again, token, pending)
+            return
+        pending.sent = False
+        if pending.subject not in self._stalled:
+            self._stalled.add(pending.subject)
+            self._loop.call_later(0.02 * 2**pending.refused, self._resume, pending.subject)
 
-    def _again(self, token: bytes, pending: _Pending) -> None:
-        if self._waiting.get(token) is pending:
-            pending.since = self._loop.time()
-            self._send(pending.command)
+    def _resume(self, subject: str) -> None:
+        self._stalled.discard(subject)
+        for pending in self._waiting.values():
+            if pending.subject == subject:
+                self._again(pending)
 
     async def _sweep(self) -> None:
         while True:
@@ -375,10 +411,10 @@ class Bus:
                 continue
             late = self._loop.time() - RESEND_AFTER
             for token, pending in list(self._waiting.items()):
-                if pending.since > late:
+                if pending.since > late or not pending.sent:
                     continue
                 if pending.safe:
-                    self._again(token, pending)
+                    self._send_stored(pending)
                 else:
                     del self._waiting[token]
                     pending.done(Unavailable("no-answer", "the broker did not acknowledge in time"))

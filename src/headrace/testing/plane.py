@@ -210,7 +210,9 @@ class Plane:
 
     # -- messages -------------------------------------------------------------------------------------------
 
-    async def send(self, spec: DeploymentSpec, body: Any, *, step: str = "", own: str = "") -> Message:
+    async def send(
+        self, spec: DeploymentSpec, body: Any, *, step: str = "", own: str = "", reply_to: str | None = None
+    ) -> Message:
         """Put an event into the inbox of the trigger (or of ``step``)."""
         message = Message(
             id=own or new_id(),
@@ -218,6 +220,7 @@ class Plane:
             step=step or spec.trigger.id,
             body=msgspec.Raw(msgspec.json.encode(body)),
             at=time.time_ns() // 1_000_000,
+            reply_to=reply_to,
         )
         subject = subjects.inbox(spec.flow_id, spec.epoch, step or spec.trigger.id)
         await self.bus.store(subject, envelope.encode(message), msg_id=message.id)

@@ -49,6 +49,8 @@ RETRIED = frozenset({"exception", "timeout"})
 """Reasons for which a message is tried again; others would only fail the same way."""
 FULL_PAUSE = 0.5
 """Seconds between attempts to store into a full journal."""
+REMEMBERED = 1_024
+"""Acknowledged messages that are recognised when the broker delivers them once more."""
 CANCEL_GRACE = 5.0
 """Seconds a cancelled call has before its host is killed."""
 LARGEST_ENVELOPE = 7 * 1024 * 1024
@@ -94,6 +96,7 @@ class Step:
         self._errors = subjects.errors(spec.flow_id, spec.epoch, step.id)
         self._queue: deque[Held] = deque()
         self._held: dict[int, Held] = {}
+        self._released: dict[int, None] = {}
         self._calls: dict[int, Call] = {}
         self._settling = 0
         self._number = 0
@@ -195,6 +198,9 @@ class Step:
         known = self._held.get(key)
         if known is not None:
             known.reply = reply.decode()
+            return
+        if key in self._released:  # its acknowledgement was lost on the way
+            self._bus.publish(reply.decode(), b"+ACK")
             return
         held = Held(key, reply.decode(), data, stored_us, due)
         self._held[key] = held
@@ -507,6 +513,9 @@ class Step:
         if held.due:
             self._shared.delays.forget(held.due)
         self._held.pop(held.key, None)
+        self._released[held.key] = None
+        if len(self._released) > REMEMBERED:
+            del self._released[next(iter(self._released))]
         if self._alone:
             self._alone -= 1
         self._check_idle()
