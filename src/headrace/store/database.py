@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 from alembic import command
@@ -38,9 +39,13 @@ class Database:
         self._where = target.render_as_string(hide_password=True)
         arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT} if self.sqlite else {"connect_timeout": 10}
         self._engine = create_async_engine(
-            target, connect_args=arguments, pool_size=5, max_overflow=5, pool_timeout=BUSY_TIMEOUT,
+            target,
+            connect_args=arguments,
+            pool_size=5,
+            max_overflow=5,
+            pool_timeout=BUSY_TIMEOUT,
             pool_pre_ping=not self.sqlite,
-        )  # fmt: skip
+        )
         # SQLite has one writer at a time; a fair queue in this process beats its busy loop.
         self._writing = asyncio.Lock() if self.sqlite else nullcontext()
         if self.sqlite:
@@ -148,8 +153,9 @@ def _listen(engine: Any, durable: bool) -> None:
     def connected(connection: Any, record: object) -> None:
         connection.isolation_level = None  # transactions begin below, not where the driver thinks
         cursor = connection.cursor()
+        with suppress(sqlite3.OperationalError):  # locked: another connection does it, for the file
+            cursor.execute("PRAGMA journal_mode = WAL")
         for pragma in (
-            "journal_mode = WAL",
             f"synchronous = {'FULL' if durable else 'NORMAL'}",
             "foreign_keys = ON",
             f"busy_timeout = {int(BUSY_TIMEOUT * 1000)}",
