@@ -1,0 +1,60 @@
+"""What control can do to a deployment. Each action says why, for the log; `headrace.control.deploy` carries it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace.control.view import State
+
+__all__ = ["Action", "Activate", "Mark", "Prepare", "Quiesce", "Start", "Stop", "TakeOver"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Action:
+    epoch: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepare(_Action):
+    """Compile the deployment, make its queues, give its spec to the bus. Changes nothing that runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start(_Action):
+    """Start its worker, which warms up by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activate(_Action):
+    """Give it the lease, tell its worker to begin, mark it live."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiesce(_Action):
+    """Mark it draining, tell its worker to silence the trigger and finish what is queued."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop(_Action):
+    """Ask its worker to stop and kill it at a deadline; with ``force`` at once. Its queue stays."""
+
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeOver(_Action):
+    """Move what is left in its queues to deployment ``to``, and drop the queues."""
+
+    to: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark(_Action):
+    """Write its new state, and with ``failed`` the reason, into the store."""
+
+    state: State
+    reason: str = ""
+
+
+Action = Prepare | Start | Activate | Quiesce | Stop | TakeOver | Mark
