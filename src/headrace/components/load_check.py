@@ -1,0 +1,131 @@
+"""Trying whether a component loads: its real host imports every module the descriptor names, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.components.build_log import BuildLog
+from headrace.components.program import end, log_lines
+from headrace.errors import Invalid
+from headrace.flows.catalog import Offer
+from headrace.sandbox import Command
+
+__all__ = ["LOAD_WITHIN", "check"]
+
+LOAD_WITHIN = 60.0
+LARGEST_FRAME = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    name: str
+    message: str
+    stack: str
+
+
+async def check(offers: Iterable[Offer], command: Callable[[], Command], log: BuildLog) -> None:
+    """Load each offer in a host of its own, started by ``command`` (made with ``socket=True``).
+
+    ``init`` hooks do not run. Raises `Invalid` (``load-failed``) for the first that does not load; the component's own
+    traceback is in the log then.
+    """
+    for offer in offers:
+        log.stage(f"loading {offer.kind} {offer.name} ({offer.main})")
+        failure = await _load(offer, command(), log)
+        if failure is not None:
+            _log_failure(failure, log)
+            raise Invalid(
+                "load-failed",
+                f"{offer.kind} {offer.name} ({offer.main}) does not load: {_named(failure)}",
+                next_step="the traceback is in the build log",
+            )
+
+
+async def _load(offer: Offer, command: Command, log: BuildLog) -> _Failure | None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with theirs:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command.argv,
+                stdin=theirs.fileno(),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                **command.options,
+            )
+        except BaseException:
+            ours.close()
+            raise
+    assert process.stdout is not None
+    printing = asyncio.create_task(log_lines(process.stdout, log))
+    reader, writer = await asyncio.open_connection(sock=ours, limit=LARGEST_FRAME)
+    try:
+        writer.write(_load_frame(offer))
+        async with asyncio.timeout(LOAD_WITHIN):
+            failure = await _answer(reader, log)
+            if failure is None:
+                return None
+            if not failure.name:  # it ended: say how, after all it printed
+                status = await process.wait()
+                return _Failure("the host ended", f"exit status {status}, before it was ready", "")
+            return failure
+    except TimeoutError:
+        return _Failure("no answer", f"nothing after {LOAD_WITHIN:g} s; does the module do work when imported?", "")
+    finally:
+        writer.close()
+        await end(process)
+        await asyncio.gather(printing, return_exceptions=True)
+
+
+def _load_frame(offer: Offer) -> bytes:
+    frame = {
+        "type": "load", "check": True, "main": offer.main, "function": offer.name, "kind": offer.kind,
+        "trigger_type": offer.trigger_type, "flow": "", "flow_id": "", "step": "check", "concurrency": 1,
+        "log_level": "info", "cfg": {}, "quiet_after": 10.0, "call_max": 30.0, "timeout": LOAD_WITHIN,
+    }  # fmt: skip
+    return json.dumps(frame).encode() + b"\n"
+
+
+async def _answer(reader: asyncio.StreamReader, log: BuildLog) -> _Failure | None:
+    """`None` for ``ready``; a failure without a name when the host ended."""
+    while True:
+        try:
+            line = await reader.readline()
+        except (ConnectionError, ValueError):
+            line = b""
+        if not line.endswith(b"\n"):
+            return _Failure("", "", "")
+        frame = _frame(line)
+        if frame.get("type") == "ready":
+            return None
+        if frame.get("type") == "fatal":
+            error = frame.get("error")
+            told = error if isinstance(error, dict) else {}
+            return _Failure(*(str(told.get(key) or default) for key, default in _PARTS))
+        if frame.get("type") == "log":
+            log.output(str(frame.get("text", "")))
+
+
+_PARTS: Sequence[tuple[str, str]] = (("name", "Error"), ("message", ""), ("stack", ""))
+
+
+def _frame(line: bytes) -> dict[str, Any]:
+    try:
+        frame = json.loads(line)
+    except ValueError:
+        return {}
+    return frame if isinstance(frame, dict) else {}
+
+
+def _log_failure(failure: _Failure, log: BuildLog) -> None:
+    for line in (failure.stack or _named(failure)).splitlines():
+        log.output(line)
+
+
+def _named(failure: _Failure) -> str:
+    return f"{failure.name}: {failure.message}" if failure.message else failure.name

@@ -1,0 +1,339 @@
+"""Builds Python components: a virtualenv made by uv, shared by all versions whose dependencies are the same.
+
+What an environment holds is decided first, as a text (the *lock*); its hash names the environment, so the same lock is
+installed once, whichever component or version asks. Dependencies come from, in this order, ``uv.lock`` (as it is),
+``requirements.txt``, ``pyproject.toml``; with none of them the environment is empty. The component itself is not
+installed: it is imported from its folder.
+
+Resolving and installing run other people's code (``setup.py``), so they run in the sandbox, as one user of their own
+when the platform is root's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import uv
+
+from headrace import sandbox
+from headrace.components import load_check
+from headrace.components.build import Order
+from headrace.components.build_log import BuildLog
+from headrace.components.program import run
+from headrace.errors import Invalid, Unavailable
+from headrace.flows.deployment import Code
+from headrace.sandbox import Mode
+
+__all__ = ["PythonBuilder", "passed_on"]
+
+COMPLETE = ".complete"
+"""Ending of the file beside an environment that is written last: without it the environment is half-made. Beside, not
+inside, because code that ran while installing could write inside."""
+LAYOUT = "1"
+"""Raise it when environments are made in another way, so that none of the old are used."""
+_PASSED_ON = re.compile(
+    # Not what says where to install, nor what only publishing needs.
+    r"UV_(?!PUBLISH|SYSTEM_PYTHON|PYTHON|PROJECT|TARGET|PREFIX|TOOL|ENV_FILE|WORKING|CACHE_DIR|LINK_MODE)\w+"
+    r"|PIP_\w+|SSL_CERT_(FILE|DIR)|(HTTP|HTTPS|ALL|NO)_PROXY",
+    re.IGNORECASE,
+)
+_LOCAL = re.compile(r"^\s*(-e\b|--editable\b|\.|/)|\bfile:", re.MULTILINE)
+
+
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """What builds may see of the platform's environment: where packages come from, and how to get there.
+
+    pip's index settings are taken for uv's where uv has none.
+    """
+    found = {name: value for name, value in environ.items() if value and _PASSED_ON.fullmatch(name)}
+    pip = {"PIP_INDEX_URL": "UV_INDEX_URL", "PIP_EXTRA_INDEX_URL": "UV_EXTRA_INDEX_URL"}
+    for theirs, ours in pip.items():
+        if theirs in found and not {ours, "UV_DEFAULT_INDEX", "UV_INDEX"} & found.keys():
+            found[ours] = found[theirs]
+    return found
+
+
+class PythonBuilder:
+    """A `Builder`. ``host`` is the folder with the Python host; ``uid_base`` is used when root runs the platform."""
+
+    def __init__(
+        self,
+        *,
+        envs: Path,
+        cache: Path,
+        host: Path,
+        mode: Mode = "auto",
+        uid_base: int = 210_000,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._envs = envs
+        self._cache = cache
+        self._host = host
+        self._mode = mode
+        self._uid_base = uid_base
+        self._environ = passed_on(os.environ if environ is None else environ)
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._python = str(getattr(sys, "_base_executable", None) or sys.executable)
+        prefixes = {sys.base_prefix, os.path.realpath(sys.base_prefix)}
+        self._installation = tuple(sorted(prefix for prefix in prefixes if prefix != "/usr"))
+
+    async def build(self, order: Order, log: BuildLog) -> Code:
+        """See `Builder.build`."""
+        lock = await self._lock(order, log)
+        env = await self._environment(order, lock, log)
+        uid = self._uid_base + order.component_id if _is_root() else None
+        code = Code(
+            component=order.component,
+            revision=order.revision,
+            commit=order.commit,
+            language="python",
+            root=str(order.code),
+            interpreter=str(env / "bin" / "python"),
+            visible=(str(env), *self._installation),
+            uid=uid,
+        )
+        await self._compile(order, code, log)
+        offers = order.descriptor.offers("python").values()
+        each = {(offer.kind, offer.main, offer.trigger_type): offer for offer in offers}
+        await load_check.check(each.values(), lambda: self._host_command(code), log)
+        return code
+
+    async def keep_only(self, codes: Iterable[Code]) -> None:
+        """See `Builder.keep_only`."""
+        used = {path for code in codes for path in code.visible}
+        await asyncio.to_thread(_sweep, self._envs, used)
+
+    # What the environment holds.
+
+    async def _lock(self, order: Order, log: BuildLog) -> str:
+        """The requirements, exact, one a line; empty when the component names none."""
+        name, arguments, scratch = _source(order.code)
+        if not name:
+            log.stage("no dependencies (no uv.lock, requirements.txt or pyproject.toml names any)")
+            return ""
+        log.stage(f"resolving the dependencies in {name}")
+        async with self._work_folder(order, scratch) as (folder, write):
+            status, said = await self._uv(log, arguments, folder=folder, write=write, keep=True)
+        if status:
+            raise Invalid(
+                "dependencies-not-resolved",
+                f"the dependencies in {name} cannot be resolved",
+                next_step="what uv says is in the build log",
+            )
+        return said.decode()
+
+    @asynccontextmanager
+    async def _work_folder(self, order: Order, scratch: bool) -> AsyncIterator[tuple[Path, tuple[Path, ...]]]:
+        """The component's files, and what of them may be written: with ``scratch``, a copy, for a build backend."""
+        if not scratch:
+            yield order.code, ()
+            return
+        folder = order.folder / "scratch"
+        await asyncio.to_thread(shutil.copytree, order.code, folder, symlinks=True)
+        await asyncio.to_thread(_give, folder, self._user)
+        try:
+            yield folder, (folder,)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    # The environment itself.
+
+    async def _environment(self, order: Order, lock: str, log: BuildLog) -> Path:
+        local = order.commit if _LOCAL.search(lock) else ""  # the lock does not tell what is in a folder
+        digest = hashlib.sha256("\0".join((LAYOUT, sys.version, self._python, local, lock)).encode())
+        env = self._envs / digest.hexdigest()[:32]
+        making = self._making.setdefault(env.name, asyncio.Lock())
+        async with making:
+            if _marker(env).is_file():
+                log.stage(f"the environment is there already ({_count(lock)})")
+                return env
+            log.stage(f"making the environment ({_count(lock)})")
+            await asyncio.to_thread(_fresh, env, self._user)
+            try:
+                await self._install(order, env, lock, log)
+            except BaseException:
+                await asyncio.shield(asyncio.to_thread(shutil.rmtree, env, ignore_errors=True))
+                raise
+        return env
+
+    async def _install(self, order: Order, env: Path, lock: str, log: BuildLog) -> None:
+        made = ("venv", "--quiet", "--no-project", "--no-config", "--allow-existing", str(env))
+        status, _ = await self._uv(log, made, write=(env,))
+        if status:
+            raise Unavailable("environment-not-made", "uv could not make a virtualenv", next_step="see the build log")
+        if lock.strip():
+            await self._sync(order, env, lock, log)
+        await asyncio.to_thread(_seal, env, lock)
+
+    async def _sync(self, order: Order, env: Path, lock: str, log: BuildLog) -> None:
+        (env / "requirements.lock").write_text(lock)
+        async with self._work_folder(order, bool(_LOCAL.search(lock))) as (folder, write):
+            arguments = ("pip", "sync", "--python", str(env / "bin/python"), str(env / "requirements.lock"))
+            status, _ = await self._uv(log, arguments, folder=folder, write=(env, *write))
+        if status:
+            raise Invalid(
+                "dependencies-not-installed",
+                "the dependencies cannot be installed",
+                next_step="what uv says is in the build log",
+            )
+
+    async def _compile(self, order: Order, code: Code, log: BuildLog) -> None:
+        """Compile the component's own modules ahead, since hosts cannot write there; what fails is told by loading."""
+        log.stage("compiling")
+        await asyncio.to_thread(_give, order.code, self._user)
+        arguments = (code.interpreter, "-I", "-m", "compileall", "-q", "-j", "1", code.root)
+        made = sandbox.command(
+            arguments, read=code.visible, write=[code.root], network=False, uid=self._user, mode=self._mode
+        )
+        await run(made, log, keep_stdout=True)
+        await asyncio.to_thread(_give, order.code, os.geteuid())
+
+    # Programs.
+
+    async def _uv(
+        self,
+        log: BuildLog,
+        arguments: Sequence[str],
+        *,
+        folder: Path | None = None,
+        write: Sequence[Path] = (),
+        keep: bool = False,
+    ) -> tuple[int, bytes]:
+        await asyncio.to_thread(_give_top, self._cache, self._user)
+        program = uv.find_uv_bin()
+        made = sandbox.command(
+            (program, *arguments),
+            cwd=str(folder or "/"),
+            read=[program, *self._installation, *self._local_sources(), *([str(folder)] if folder else [])],
+            write=[str(self._cache), *map(str, write)],
+            uid=self._user,
+            env={**self._environ, **self._uv_settings()},
+            mode=self._mode,
+        )
+        return await run(made, log, keep_stdout=keep)
+
+    def _uv_settings(self) -> dict[str, str]:
+        return {
+            "UV_CACHE_DIR": str(self._cache),
+            "UV_PYTHON": self._python,
+            "UV_PYTHON_DOWNLOADS": "never",
+            "UV_NO_PROGRESS": "1",
+            "UV_COMPILE_BYTECODE": "1",
+            # Links into the cache would let one component's build change files of another's environment.
+            "UV_LINK_MODE": "copy",
+            "NO_COLOR": "1",
+        }
+
+    def _local_sources(self) -> list[str]:
+        """Folders and files on this machine that the settings name: local indexes, certificates."""
+        words = (word.removeprefix("file://") for value in self._environ.values() for word in re.split(r"[\s,]", value))
+        return sorted({word for word in words if word.startswith("/") and len(word) > 1 and Path(word).exists()})
+
+    def _host_command(self, code: Code) -> sandbox.Command:
+        return sandbox.command(
+            (code.interpreter, "-I", str(self._host / "headrace_host")),
+            cwd=code.root,
+            read=[code.root, *code.visible, str(self._host)],
+            uid=code.uid,
+            mode=self._mode,
+            socket=True,
+        )
+
+    @property
+    def _user(self) -> int:
+        """Who builds: as root the first user of the range, which no component has."""
+        return self._uid_base if _is_root() else os.geteuid()
+
+
+def _source(code: Path) -> tuple[str, tuple[str, ...], bool]:
+    """The file that names the dependencies, uv's arguments to print the lock, and whether code runs meanwhile."""
+    project = _project(code / "pyproject.toml")
+    if project is not None and (code / "uv.lock").is_file():
+        export = ("export", "--quiet", "--frozen", "--no-dev", "--no-emit-workspace", "--no-header", "--no-annotate")
+        return "uv.lock", export, False
+    compile_ = ("pip", "compile", "--quiet", "--no-header", "--no-annotate")
+    if (requirements := code / "requirements.txt").is_file():
+        return "requirements.txt", (*compile_, "requirements.txt"), bool(_LOCAL.search(_read(requirements)))
+    if project is None:
+        return "", (), False
+    table = project.get("project")
+    if not isinstance(table, dict):
+        return ("pyproject.toml", (*compile_, "pyproject.toml"), True) if "build-system" in project else ("", (), False)
+    return "pyproject.toml", (*compile_, "pyproject.toml"), "dependencies" in table.get("dynamic", ())
+
+
+def _project(path: Path) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid("dependencies-not-resolved", f"pyproject.toml is not TOML: {error}") from error
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8", errors="replace")
+
+
+def _count(lock: str) -> str:
+    packages = sum(1 for line in lock.splitlines() if line and not line.startswith((" ", "#", "-")))
+    return f"{packages} package{'' if packages == 1 else 's'}"
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _fresh(env: Path, user: int) -> None:
+    _marker(env).unlink(missing_ok=True)
+    shutil.rmtree(env, ignore_errors=True)
+    env.mkdir(mode=0o755)
+    _give_top(env, user)
+
+
+def _sweep(envs: Path, used: Collection[str]) -> None:
+    for path in envs.iterdir() if envs.is_dir() else ():
+        if str(path).removesuffix(COMPLETE) not in used:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+def _marker(env: Path) -> Path:
+    return env.with_name(env.name + COMPLETE)
+
+
+def _seal(env: Path, lock: str) -> None:
+    """Take the environment away from the user that made it, and say that it is whole."""
+    _give(env, os.geteuid())
+    env.chmod(0o755)
+    _marker(env).write_text(json.dumps({"python": sys.version, "packages": _count(lock)}) + "\n")
+
+
+def _give_top(folder: Path, user: int) -> None:
+    folder.mkdir(exist_ok=True)
+    if folder.stat().st_uid != user:
+        os.chown(folder, user, user)
+
+
+def _give(folder: Path, user: int) -> None:
+    """Make everything in a folder the user's. Only root can; anyone else owns it already."""
+    if not _is_root():
+        return
+    for place, folders, files in os.walk(folder):
+        os.lchown(place, user, user)
+        for name in (*folders, *files):
+            os.lchown(os.path.join(place, name), user, user)  # noqa: PTH118 - thousands of them
