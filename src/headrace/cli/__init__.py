@@ -14,7 +14,6 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (default: the process's own) and return its exit code."""
     from headrace.cli.commands import app
-    from headrace.cli.output import print_error
     from headrace.errors import HeadraceError
 
     try:
@@ -22,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 1
     except HeadraceError as error:
+        from headrace.cli.output import print_error
+
         print_error(error)
         return 1
     except KeyboardInterrupt:

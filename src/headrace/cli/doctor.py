@@ -5,7 +5,6 @@ A server that is up examines itself, in its own environment; without one a few c
 
 from __future__ import annotations
 
-import asyncio
 import os
 import platform
 import shutil
@@ -89,6 +88,8 @@ def _git(_here: Place) -> Finding:
 
 
 def _broker(_here: Place) -> Finding:
+    import asyncio
+
     from headrace.bus.program import find_program
     from headrace.errors import HeadraceError
 

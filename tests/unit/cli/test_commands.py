@@ -1,0 +1,323 @@
+"""Commands as a person types them."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.cli.double import Refusal, Server, page
+
+from headrace.cli import main
+
+FLOW: dict[str, Any] = {
+    "name": "orders",
+    "state": "live",
+    "wish": "running",
+    "version": 3,
+    "epoch": 7,
+    "reason": "",
+    "has_draft": True,
+    "outdated": [{"step": "erp", "component": "erp", "running": 2, "latest": 4}],
+    "webhook": "/hooks/orders",
+    "deployment": {
+        "epoch": 7,
+        "version": 3,
+        "state": "live",
+        "reason": "",
+        "ready_ms": 120,
+        "created_at": 1_700_000_000_000,
+        "components": {"erp": {"component": "erp", "revision": 2, "commit": "abc"}},
+        "steps": [{"id": "erp", "host": "ready", "received": 5, "emitted": 4, "failed": 1, "waiting": 0}],
+    },
+}
+EXECUTION: dict[str, Any] = {
+    "id": "e1",
+    "flow": "orders",
+    "version": 3,
+    "state": "failed",
+    "started_at": 1_700_000_000_000,
+    "ended_at": 1_700_000_000_012,
+    "duration_ms": 12,
+    "messages": 2,
+    "errors": 1,
+    "rerun_of": None,
+}
+ERROR: dict[str, Any] = {
+    "id": "x1",
+    "flow": "orders",
+    "step": "erp",
+    "at": 1_700_000_000_000,
+    "state": "open",
+    "name": "ValueError",
+    "message": "no [such] customer",
+}
+
+Out = pytest.CaptureFixture[str]
+
+
+def test_help_names_every_command(capsys: Out) -> None:
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    nouns = "up down status doctor component flow executions execution errors retry logs token bench"
+    for noun in nouns.split():
+        assert f"\n  {noun} " in said
+
+
+def test_help_loads_no_http_client_and_no_server() -> None:
+    code = "import sys; from headrace.cli import main; main(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not loaded & {"httpx", "fastapi", "sqlalchemy", "pydantic", "psutil", "yaml", "asyncio"}
+
+
+def test_wrong_usage_is_2(capsys: Out) -> None:
+    assert main(["flow", "nonsense"]) == 2
+    assert main(["executions", "--since", "yesterday"]) == 2
+    assert "write 90s, 10m, 2h or 7d" in capsys.readouterr().err
+
+
+def test_a_refusal_is_1_with_reason_and_next_step_on_stderr(server: Server, capsys: Out) -> None:
+    server.answers["POST /flows/orders/start"] = Refusal(
+        409, "no-version", "orders was never published", next_step="Do"
+    )
+    server.answers["GET /flows/orders"] = FLOW
+    assert main(["flow", "start", "orders"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "error: orders was never published\n  reason: no-version\n  next:   Do\n"
+
+
+def test_every_list_prints_a_table_and_json(server: Server, capsys: Out) -> None:
+    version = {
+        "revision": 2,
+        "semver": "1.0.0",
+        "commit": "0123456789",
+        "committed_at": 1_700_000_000_000,
+        "state": "ready",
+        "flows": ["orders"],
+        "reason": "",
+        "message": "Fix it\n\nmore",
+    }
+    component = {"name": "erp", "latest": 2, "newest": version, "title": "ERP"}
+    token = {"id": 1, "name": "ci", "prefix": "hr_ab", "created_at": 0, "last_used_at": None, "revoked_at": 5}
+    server.answers |= {
+        "GET /flows": page(FLOW),
+        "GET /components": page(component),
+        "GET /components/erp/versions": page(version),
+        "GET /executions": page(EXECUTION),
+        "GET /errors": page(ERROR),
+        "GET /tokens": page(token),
+    }
+    shown = {
+        "flow list": "erp runs erp revision 2, latest is 4; has a draft",
+        "component list": "ERP",
+        "component versions erp": "Fix it",
+        "executions": "12.0 ms",
+        "errors": "ValueError: no [such] customer",
+        "token list": "revoked",
+    }
+    for command, text in shown.items():
+        assert main(command.split()) == 0
+        assert text in capsys.readouterr().out
+        assert main([*command.split(), "--json"]) == 0
+        assert isinstance(json.loads(capsys.readouterr().out), list)
+
+
+def test_an_empty_list_says_what_to_do(server: Server, capsys: Out) -> None:
+    server.answers["GET /flows"] = page()
+    assert main(["flow", "list"]) == 0
+    assert "headrace flow apply FILE --publish --start" in capsys.readouterr().out
+
+
+def test_executions_are_filtered(server: Server, capsys: Out) -> None:
+    server.answers["GET /executions"] = page()
+    assert main(["executions", "--flow", "orders", "--state", "failed", "--since", "10m", "--limit", "5"]) == 0
+    query = server.queries["GET /executions"]
+    assert (query["flow"], query["state"], query["limit"]) == ("orders", "failed", "5")
+    assert int(query["since"]) > 1_700_000_000_000
+
+
+def test_an_execution_shows_its_steps(server: Server, capsys: Out) -> None:
+    step = {"step": "erp", "kind": "done", "wait_us": 5, "map_us": None, "call_us": 1500, "outputs": 1}
+    server.answers["GET /executions/e1"] = {**EXECUTION, "processed": [{**step, "attempt": 1, "error": None}]}
+    assert main(["execution", "show", "e1"]) == 0
+    assert "1.5 ms" in capsys.readouterr().out
+
+
+def test_a_flow_shows_steps_and_deployments(server: Server, capsys: Out) -> None:
+    server.answers |= {"GET /flows/orders": FLOW, "GET /flows/orders/deployments": page(FLOW["deployment"])}
+    assert main(["flow", "show", "orders"]) == 0
+    said = capsys.readouterr().out
+    assert "erp revision 2" in said
+    assert "/hooks/orders" in said
+
+
+DOCUMENT = "flow: orders\ntype: real-time\nsteps: []\n"
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> str:
+    path = tmp_path / "orders.yaml"
+    path.write_text(DOCUMENT)
+    return str(path)
+
+
+def test_lint_fails_on_errors_only(server: Server, document: str, capsys: Out) -> None:
+    problem = {"path": "steps", "reason": "r", "message": "no trigger", "severity": "warning"}
+    server.answers["POST /flows/lint"] = {"problems": [problem]}
+    assert main(["flow", "lint", document]) == 0
+    problem["severity"] = "error"
+    assert main(["flow", "lint", document]) == 1
+    assert "steps: no trigger" in capsys.readouterr().err
+
+
+def test_apply_saves_a_draft(server: Server, document: str, capsys: Out) -> None:
+    server.answers["PUT /flows/orders/draft"] = {"tag": 1, "problems": []}
+    assert main(["flow", "apply", document]) == 0
+    assert server.bodies("PUT /flows/orders/draft") == [{"document": DOCUMENT}]
+    assert "headrace flow publish orders" in capsys.readouterr().out
+
+
+def test_apply_publishes_and_waits_until_the_flow_is_live(server: Server, document: str, capsys: Out) -> None:
+    old = {**FLOW, "state": "failed", "deployment": {**FLOW["deployment"], "state": "failed"}}
+    warming = {**FLOW, "epoch": 8, "deployment": {**FLOW["deployment"], "epoch": 8, "state": "warming"}}
+    live = {**FLOW, "epoch": 8, "deployment": {**FLOW["deployment"], "epoch": 8}}
+    states = iter([old, old, old, warming, live])
+    server.answers |= {
+        "PUT /flows/orders/draft": {"tag": 1, "problems": []},
+        "GET /flows/orders": lambda _request: next(states),
+        "POST /flows/orders/publish": {"version": {"number": 4}, "deployment": None},
+    }
+    assert main(["flow", "apply", document, "--start", "-m", "why"]) == 0
+    assert server.bodies("POST /flows/orders/publish") == [{"note": "why", "start": True}]
+    said = capsys.readouterr()
+    assert "Published orders version 4." in said.err
+    assert "orders is live, ready in 120 ms." in said.out
+
+
+def test_a_deployment_that_fails_is_told_with_its_reason(server: Server, document: str, capsys: Out) -> None:
+    failed = {**FLOW["deployment"], "epoch": 8, "state": "failed", "reason": "step erp does not import"}
+    flows = iter([FLOW, FLOW, {**FLOW, "deployment": failed}])
+    server.answers |= {
+        "GET /flows/orders": lambda _request: next(flows),
+        "POST /flows/orders/publish": {"version": {"number": 4}, "deployment": None},
+    }
+    flows = iter([FLOW, {**FLOW, "deployment": failed}, {**FLOW, "deployment": failed}])
+    assert main(["flow", "publish", "orders"]) == 1
+    assert "step erp does not import" in capsys.readouterr().err
+
+
+def test_apply_does_not_publish_what_has_errors(server: Server, document: str, capsys: Out) -> None:
+    problem = {"path": "steps", "reason": "r", "message": "no trigger", "severity": "error"}
+    server.answers["PUT /flows/orders/draft"] = {"tag": 1, "problems": [problem]}
+    assert main(["flow", "apply", document, "--publish"]) == 1
+    assert server.bodies("POST /flows/orders/publish") == []
+
+
+def test_a_document_without_a_name_is_refused_with_its_problems(server: Server, tmp_path: Path, capsys: Out) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("- not: a flow\n")
+    problem = {"path": "", "reason": "r", "message": "a flow document is an object", "severity": "error"}
+    server.answers["POST /flows/lint"] = {"problems": [problem], "flow": None}
+    assert main(["flow", "apply", str(path)]) == 1
+    assert "a flow document is an object" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_a_plain_error(server: Server, capsys: Out) -> None:
+    assert main(["flow", "lint", "nowhere.yaml"]) == 1
+    assert "there is no file nowhere.yaml" in capsys.readouterr().err
+
+
+def test_stop_says_what_waits(server: Server, capsys: Out) -> None:
+    server.answers["POST /flows/orders/stop"] = {"flow": FLOW, "waiting": 12}
+    assert main(["flow", "stop", "orders"]) == 0
+    assert "12 messages wait for the next start" in capsys.readouterr().out
+
+
+def test_nothing_is_purged_or_removed_without_a_yes(
+    server: Server, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main(["flow", "stop", "orders", "--purge"]) == 1
+    assert main(["flow", "remove", "orders"]) == 1
+    assert main(["component", "remove", "erp"]) == 1
+    assert server.asked == []
+    server.answers["DELETE /flows/orders"] = None
+    assert main(["flow", "remove", "orders", "--yes", "--purge"]) == 0
+    assert server.queries["DELETE /flows/orders"] == {"purge": "true"}
+
+
+def test_retry_one_with_another_body(server: Server, capsys: Out) -> None:
+    server.answers["POST /errors/x1/retry"] = {"error": "x1", "message": "m", "execution": "e2"}
+    assert main(["retry", "x1", "--body", '{"n": 1}']) == 0
+    assert server.bodies("POST /errors/x1/retry") == [{"body": {"n": 1}}]
+    assert "headrace execution show e2" in capsys.readouterr().out
+
+
+def test_retry_a_whole_flow_goes_on_while_there_is_more(server: Server, capsys: Out) -> None:
+    retried = {"error": "x1", "message": "m", "execution": "e2"}
+    answers = iter(
+        [
+            {"retried": [retried], "skipped": [{"error": "x2", "reason": "r", "detail": "gone"}], "more": True},
+            {"retried": [retried], "skipped": [], "more": False},
+        ]
+    )
+    server.answers["POST /errors/retry"] = lambda _request: next(answers)
+    assert main(["retry", "--flow", "orders", "--step", "erp"]) == 0
+    assert server.bodies("POST /errors/retry") == [{"flow": "orders", "step": "erp"}] * 2
+    said = capsys.readouterr()
+    assert "Running 2 messages again." in said.out
+    assert "x2: gone" in said.err
+
+
+@pytest.mark.parametrize("wrong", [[], ["x1", "--flow", "orders"], ["x1", "x2", "--body", "1"], ["x1", "--body", "{"]])
+def test_retry_needs_to_know_what(server: Server, wrong: list[str], capsys: Out) -> None:
+    assert main(["retry", *wrong]) == 2
+
+
+def test_logs_are_lines_for_people_or_programs(server: Server, capsys: Out) -> None:
+    line = {"at": 1_700_000_000_000, "step": "erp", "level": "info", "text": "sold [5]", "fields": {"n": 5}}
+    server.answers["GET /flows/orders/logs"] = json.dumps(line) + "\n"
+    assert main(["logs", "orders", "erp", "-n", "5", "--level", "info"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("info  sold [5] n=5")
+    assert server.queries["GET /flows/orders/logs"]["step"] == "erp"
+    assert main(["logs", "orders", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == line
+
+
+def test_a_token_alone_is_on_stdout(server: Server, capsys: Out) -> None:
+    server.answers["POST /tokens"] = {"id": 1, "name": "ci", "token": "hr_new"}
+    assert main(["token", "create", "ci"]) == 0
+    assert capsys.readouterr().out == "hr_new\n"
+
+
+def test_doctor_fails_when_something_needed_is_missing(server: Server, capsys: Out) -> None:
+    check = {"name": "git", "state": "fail", "detail": "none", "next_step": "Install git."}
+    server.answers["GET /doctor"] = {"ok": False, "checks": [check]}
+    assert main(["doctor"]) == 1
+    assert "Install git." in capsys.readouterr().out
+
+
+def test_doctor_looks_itself_without_a_server(tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEADRACE_URL", raising=False)
+    main(["doctor", "--data", str(tmp_path), "--json"])
+    names = {check["name"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert names == {"python", "git", "nats-server", "sandbox", "data folder", "server"}
+
+
+def test_status_without_a_server_is_an_error(tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEADRACE_URL", raising=False)
+    assert main(["status", "--data", str(tmp_path)]) == 1
+    assert f"headrace up --data {tmp_path}" in capsys.readouterr().err
+
+
+def test_export_writes_a_file(server: Server, tmp_path: Path) -> None:
+    server.answers["GET /flows/orders/export"] = DOCUMENT
+    assert main(["flow", "export", "orders", "-o", str(tmp_path / "out.yaml"), "--version", "2"]) == 0
+    assert (tmp_path / "out.yaml").read_text() == DOCUMENT
+    assert server.queries["GET /flows/orders/export"] == {"version": "2", "format": "yaml"}
