@@ -25,9 +25,12 @@ __all__ = ["DEFAULT_PORT", "choose_port", "locked", "log_tail", "spawn", "stop",
 
 DEFAULT_PORT = 7475
 HOST = "127.0.0.1"
+MODULE = "headrace.app"
 PORTS_TO_TRY = 50
 READY_WITHIN = 60.0
 STOP_WITHIN = 45.0
+END_WITHIN = (10.0, 5.0)
+"""Seconds after SIGTERM, and after SIGKILL."""
 PAUSE = 0.05
 LOG_LINES = 15
 
@@ -66,7 +69,7 @@ def choose_port(place: Place, wanted: int | None) -> int:
 
 def spawn(place: Place, port: int, *, foreground: bool = False) -> subprocess.Popen[bytes]:
     """Start ``headrace.app``; detached with its output in ``logs/server.log``, or attached to this terminal."""
-    command = [sys.executable, "-m", "headrace.app", "--data", str(place.data), "--port", str(port)]
+    command = [sys.executable, "-m", MODULE, "--data", str(place.data), "--port", str(port)]
     place.port_file.write_text(f"{port}\n")
     if foreground:
         return subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
@@ -147,7 +150,7 @@ def _ask_to_stop(place: Place, server: Running) -> None:
 
 def _end(process: Identity) -> None:
     """Terminate, then kill, each with a deadline. A process that is gone already is left alone."""
-    for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+    for number, patience in zip((signal.SIGTERM, signal.SIGKILL), END_WITHIN, strict=True):
         if send(process, number):
             _wait_gone(process, patience)
 

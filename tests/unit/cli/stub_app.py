@@ -1,0 +1,61 @@
+"""A server that behaves as the environment variable STUB says: well, exit, never-ready or deaf."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+STUB = os.environ.get("STUB", "well")
+
+
+class Stub(BaseHTTPRequestHandler):
+    """Ready, and stops when it is asked to."""
+
+    def do_GET(self) -> None:
+        self._answer(503 if STUB == "never-ready" else 200)
+
+    def do_POST(self) -> None:
+        self._answer(202)
+        if STUB != "deaf":
+            threading.Thread(target=self.server.shutdown).start()
+
+    def _answer(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    options = parser.parse_args()
+    if STUB == "exit":
+        sys.exit("the database is newer than this program")
+    if STUB == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with ThreadingHTTPServer(("127.0.0.1", options.port), Stub) as server:
+        (options.data / "keys").mkdir(exist_ok=True)
+        (options.data / "keys" / "cli-token").write_text("hr_local\n")
+        me = psutil.Process()
+        about = {"pid": me.pid, "created": me.create_time(), "url": f"http://127.0.0.1:{options.port}", "version": "0"}
+        (options.data / "run" / "server.json").write_text(json.dumps(about))
+        server.serve_forever()
+    (options.data / "run" / "server.json").unlink()
+
+
+if __name__ == "__main__":
+    main()

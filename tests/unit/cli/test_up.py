@@ -1,0 +1,157 @@
+"""Starting and stopping a server process, with a stub in its place."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.cli import main, server
+from headrace.cli.place import Place
+from headrace.errors import Refused
+
+Out = pytest.CaptureFixture[str]
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A data folder for one stub, which is stopped at the end."""
+    for name in ("HEADRACE_URL", "HEADRACE_DATA", "HEADRACE_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'src'}")
+    monkeypatch.setattr(server, "MODULE", "tests.unit.cli.stub_app")
+    monkeypatch.setattr("headrace.cli.shipped.install_library", lambda *_: [])
+    monkeypatch.setattr("headrace.cli.shipped.install_demo", lambda *_: [])
+    spawn, started = server.spawn, []
+
+    def remembered(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(spawn(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(server, "spawn", remembered)
+    yield tmp_path / "data"
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def up(data: Path, *options: str) -> int:
+    return main(["up", "--data", str(data), *options])
+
+
+def test_up_starts_and_says_where_then_says_that_it_is_up(data: Path, capsys: Out) -> None:
+    assert up(data) == 0
+    first = capsys.readouterr().out
+    assert "Headrace is up" in first
+    assert "/signin?token=hr_local" in first
+    assert "curl -H" in first
+    assert str(data / "demo" / "in") in first
+    assert up(data) == 0
+    second = capsys.readouterr().out
+    assert "Headrace is already up" in second
+    assert second.splitlines()[1:] == first.splitlines()[1:]
+
+
+def test_without_the_demo_nothing_is_said_of_it(data: Path, capsys: Out) -> None:
+    assert up(data, "--no-demo") == 0
+    assert "curl" not in capsys.readouterr().out
+
+
+def test_only_the_owner_can_look_into_the_data_folder(data: Path) -> None:
+    assert up(data) == 0
+    assert data.stat().st_mode & 0o777 == 0o711
+    assert (data / "run").stat().st_mode & 0o777 == 0o700
+
+
+def test_down_stops_and_up_takes_the_same_port_again(data: Path, capsys: Out) -> None:
+    assert up(data) == 0
+    url = json.loads((data / "run" / "server.json").read_text())["url"]
+    assert main(["down", "--data", str(data)]) == 0
+    assert "Headrace is down." in capsys.readouterr().out
+    assert Place(data).server() is None
+    assert up(data) == 0
+    assert json.loads((data / "run" / "server.json").read_text())["url"] == url
+
+
+def test_down_when_nothing_is_up(data: Path, capsys: Out) -> None:
+    assert main(["down", "--data", str(data)]) == 0
+    assert "Headrace was not up" in capsys.readouterr().out
+
+
+def test_a_server_that_ends_at_once_is_told_with_its_last_words(
+    data: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB", "exit")
+    assert up(data) == 1
+    said = capsys.readouterr().err
+    assert "exit code 1" in said
+    assert "the database is newer than this program" in said
+    assert f"read {data / 'logs' / 'server.log'}" in said
+
+
+def test_a_server_that_never_gets_ready_is_told(data: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUB", "never-ready")
+    monkeypatch.setattr(server, "READY_WITHIN", 1.0)
+    assert up(data) == 1
+    assert "not ready within" in capsys.readouterr().err
+
+
+def test_a_server_that_does_not_stop_is_killed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUB", "deaf")
+    monkeypatch.setattr(server, "STOP_WITHIN", 0.1)
+    monkeypatch.setattr(server, "END_WITHIN", (0.2, 5.0))
+    assert up(data) == 0
+    running = Place(data).server()
+    assert running is not None
+    assert main(["down", "--data", str(data)]) == 0
+    assert Place(data).server() is None
+
+
+def test_what_a_crash_left_behind_is_no_server(data: Path, capsys: Out) -> None:
+    (data / "run").mkdir(parents=True)
+    stale = {"pid": os.getpid(), "created": 1.0, "url": "http://127.0.0.1:1"}
+    (data / "run" / "server.json").write_text(json.dumps(stale))
+    assert Place(data).server() is None
+    assert up(data) == 0
+    assert "Headrace is up" in capsys.readouterr().out
+
+
+def test_another_port_than_the_running_one_is_refused(data: Path, capsys: Out) -> None:
+    assert up(data) == 0
+    assert up(data, "--port", "1") == 1
+    assert "already-up" in capsys.readouterr().err
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield other.getsockname()[1]
+
+
+def test_a_port_asked_for_by_name_is_never_changed(tmp_path: Path, taken: int) -> None:
+    with pytest.raises(Refused) as caught:
+        server.choose_port(Place(tmp_path), taken)
+    assert caught.value.reason == "port-taken"
+
+
+def test_without_one_the_next_free_port_is_taken(tmp_path: Path, taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "DEFAULT_PORT", taken)
+    chosen = server.choose_port(Place(tmp_path), None)
+    assert taken < chosen < taken + server.PORTS_TO_TRY
+
+
+def test_the_last_port_comes_first(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.run.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        free = other.getsockname()[1]
+    place.port_file.write_text(f"{free}\n")
+    assert server.choose_port(place, None) == free
