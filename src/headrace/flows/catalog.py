@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-__all__ = ["Catalog", "Described", "Field", "Offer", "Selector"]
+__all__ = ["BuildState", "Catalog", "Described", "Field", "Listing", "Offer", "Selector"]
 
 Selector = str | int
 """How a step names a component version: ``"latest"``, a revision number or a semantic version."""
@@ -67,8 +67,14 @@ class Described:
         return self.offers.get((kind, name))
 
 
+BuildState = Literal["pushed", "building", "ready", "failed"]
+
+
 class Catalog(Protocol):
-    """Answers what lint asks; pure, so whoever calls lint loads what a document names first."""
+    """Answers what lint asks; pure, so whoever calls lint loads what a document names first.
+
+    `headrace.flows.document.named` tells what that is; `Listing` is the implementation.
+    """
 
     def components(self) -> tuple[str, ...]:
         """Names of all components, for suggestions."""
@@ -77,3 +83,34 @@ class Catalog(Protocol):
     def find(self, component: str, selector: Selector) -> Described | None:
         """The built component version that ``selector`` means now; `None` when there is none."""
         ...
+
+    def state(self, component: str, selector: Selector) -> BuildState | None:
+        """How far that version is, to say why `find` gives `None`; `None` when nothing is known of it."""
+        ...
+
+    def selectors(self, component: str) -> tuple[Selector, ...]:
+        """What could be asked for instead: revisions and semantic versions, for suggestions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A catalog held in memory."""
+
+    names: tuple[str, ...] = ()
+    found: Mapping[tuple[str, Selector], Described] = field(default_factory=dict)
+    states: Mapping[tuple[str, Selector], BuildState] = field(default_factory=dict)
+    """Of versions that are not in ``found``; for ``latest`` that of the newest version."""
+
+    def components(self) -> tuple[str, ...]:
+        return self.names
+
+    def find(self, component: str, selector: Selector) -> Described | None:
+        return self.found.get((component, selector))
+
+    def state(self, component: str, selector: Selector) -> BuildState | None:
+        return "ready" if (component, selector) in self.found else self.states.get((component, selector))
+
+    def selectors(self, component: str) -> tuple[Selector, ...]:
+        known = dict.fromkeys(selector for name, selector in (*self.found, *self.states) if name == component)
+        return tuple(known)
