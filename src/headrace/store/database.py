@@ -13,11 +13,11 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from headrace.errors import HeadraceError, Unavailable
+from headrace.errors import HeadraceError, Invalid, Unavailable
 
 __all__ = ["Database"]
 
@@ -48,6 +48,7 @@ class Database:
         )
         # SQLite has one writer at a time; a fair queue in this process beats its busy loop.
         self._writing = asyncio.Lock() if self.sqlite else nullcontext()
+        self._writer: asyncio.Task[Any] | None = None
         if self.sqlite:
             _listen(self._engine.sync_engine, durable)
 
@@ -55,11 +56,18 @@ class Database:
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes: committed at the end of the block, rolled back on an exception.
 
-        Raises `Unavailable` (``store-full``, ``store-busy``, ``store-unreachable``). Never open one inside another.
+        Raises `Unavailable` (``store-full``, ``store-busy``, ``store-unreachable``) and `Invalid` (``store-value``: a
+        number too large, or for PostgreSQL a text with a zero character). `RuntimeError` inside another `begin`.
         """
+        if self._writer is not None and self._writer is asyncio.current_task():
+            raise RuntimeError("a writing transaction inside another would wait for itself for ever")
         with self._translated():
             async with self._writing, self._engine.execution_options(write=True).begin() as conn:
-                yield conn
+                self._writer = asyncio.current_task() if self.sqlite else None
+                try:
+                    yield conn
+                finally:
+                    self._writer = None
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -87,7 +95,7 @@ class Database:
 
 
 class _Translated:
-    """A block in which database errors that are nobody's mistake become `Unavailable`."""
+    """A block in which database errors that are no mistake of ours become `Unavailable` or `Invalid`."""
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -99,19 +107,24 @@ class _Translated:
             raise known from error
 
 
+_TELL = {
+    "store-full": ("the disk of the database {where} is full", "free disk space"),
+    "store-busy": ("the database {where} is busy with another writer", "try again"),
+    "store-unreachable": ("the database {where} does not answer: {error}", "is it running?"),
+}
+
+
 def _translate(error: BaseException, where: str) -> HeadraceError | None:
     if isinstance(error, PoolTimeout):
         return Unavailable("store-busy", "all connections to the database are in use", next_step="try again")
-    if not isinstance(error, DBAPIError):
+    if isinstance(error, DataError) or (isinstance(error, OverflowError) and "SQLite" in str(error)):
+        text = str(getattr(error, "orig", error)).strip()
+        return Invalid("store-value", f"the database cannot hold a value: {text}")
+    reason = _reason(error) if isinstance(error, DBAPIError) else None
+    if reason is None:
         return None
-    reason = _reason(error)
-    if reason == "store-full":
-        return Unavailable(reason, f"the disk of the database {where} is full", next_step="free disk space")
-    if reason == "store-busy":
-        return Unavailable(reason, f"the database {where} is busy with another writer", next_step="try again")
-    if reason == "store-unreachable":
-        return Unavailable(reason, f"the database {where} does not answer: {error.orig}", next_step="is it running?")
-    return None
+    told, next_step = _TELL[reason]
+    return Unavailable(reason, told.format(where=where, error=getattr(error, "orig", error)), next_step=next_step)
 
 
 # Prefixes of SQLite result code names and of PostgreSQL's SQLSTATE:

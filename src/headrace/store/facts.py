@@ -9,7 +9,8 @@ execution is the sum of its facts, so their order does not matter:
   message takes its parent's number away. It is 0 when all that is known to exist is known to be processed.
 - ``entered`` counts events.
 
-It has ended when an event entered and both sums are 0.
+It has ended when an event entered and both sums are 0. A trigger that fails before it has an event makes an execution
+of one fact: ``failed``, which opens and closes nothing.
 """
 
 from __future__ import annotations
@@ -240,11 +241,14 @@ def _add(total: _Sum, fact: Fact) -> None:
         return
     children = opened
     if slot == PROCESSED:
-        children += 1
         total.messages += 1
-        total.balance -= _origin(fact)
         if fact.kind == "failed":
             total.errors += 1
+            if opened == 0 and not fact.outputs:
+                total.entered += 1
+                return
+        children += 1
+        total.balance -= _origin(fact)
     elif fact.until > total.due:
         total.due = fact.until
     if children:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -61,3 +62,13 @@ async def conn(db: Database) -> AsyncIterator[AsyncConnection]:
     """A transaction that writes."""
     async with db.begin() as connection:
         yield connection
+
+
+@pytest.fixture(autouse=True)
+async def sqlite_threads_end() -> AsyncIterator[None]:
+    """aiosqlite does not wait for the thread of a connection that failed; the event loop must not end before it."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 10)

@@ -9,8 +9,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from headrace.errors import Unavailable
-from headrace.store import database, flows, tokens
+from headrace.errors import Invalid, Unavailable
+from headrace.store import database, deployments, flows, tokens
 from headrace.store.database import Database
 from headrace.store.tables import metadata
 
@@ -103,6 +103,40 @@ async def test_mistakes_of_ours_are_not_hidden(db: Database) -> None:
     with pytest.raises(IntegrityError):
         async with db.begin() as conn:
             await conn.execute(text("INSERT INTO flow_versions VALUES ('no-flow', 1, '', '', '', 0)"))
+
+
+async def test_a_writer_inside_a_writer_is_our_mistake(db: Database) -> None:
+    if not db.sqlite:
+        pytest.skip("PostgreSQL has several writers")
+    async with db.begin():
+        with pytest.raises(RuntimeError, match="inside another"):
+            async with db.begin():
+                pass
+
+
+async def test_a_cancelled_writer_lets_the_next_one_in(db: Database) -> None:
+    begun = asyncio.Event()
+
+    async def write() -> None:
+        async with db.begin() as conn:
+            await flows.create(conn, "orders")
+            begun.set()
+            await asyncio.Event().wait()
+
+    writing, waiting = asyncio.create_task(write()), asyncio.create_task(write())
+    await begun.wait()
+    writing.cancel()
+    waiting.cancel()
+    await asyncio.gather(writing, waiting, return_exceptions=True)
+    async with db.begin() as conn:
+        await flows.create(conn, "orders")
+
+
+async def test_a_value_no_database_takes_is_refused(db: Database) -> None:
+    with pytest.raises(Invalid) as caught:
+        async with db.begin() as conn:
+            await deployments.create(conn, "orders", 2**70, 1, {})
+    assert caught.value.reason == "store-value"
 
 
 async def test_readers_see_one_state_while_others_write(db: Database) -> None:

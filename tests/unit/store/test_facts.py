@@ -189,6 +189,13 @@ async def test_an_execution_taken_over_belongs_to_where_it_began(db: Database) -
     assert [processed.epoch for processed in happened] == [3, 4]
 
 
+async def test_a_trigger_that_fails_without_an_event_is_a_failed_execution(db: Database) -> None:
+    failed = Fact("failed", "x", "orders", "m1", "", 1_000_000, 0, seq=9, error="e1")
+    await apply(db, "s", [(1, Batch(FLOW, 1, 1, [failed]))])
+    execution, _ = await read(db, "x")
+    assert (execution.state, execution.messages, execution.errors, execution.open) == ("failed", 1, 1, 0)
+
+
 async def test_a_new_stream_is_counted_from_its_start(db: Database) -> None:
     await apply(db, "old", [(50, Batch(FLOW, 1, 1, [EMITTED]))])
     async with db.read() as conn:
