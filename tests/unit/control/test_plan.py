@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.unit.control.world import Worker, World
 
 from headrace.control.action import Action, Mark, Quiesce, Start, Stop, TakeOver
@@ -286,17 +286,25 @@ class Faults(RuleBasedStateMachine):
     def worker(self, data: st.DataObject, act: str) -> None:
         getattr(self.world, act)(data.draw(st.sampled_from(sorted(self.world.workers))))
 
-    @rule()
-    def everything_moves_on(self) -> None:
-        """A quiet second, so that long stories happen too."""
-        for epoch in list(self.world.workers):
-            self.world.work(epoch)
-            self.world.beat(epoch)
-        self.look()
-        for epoch in list(self.world.under_way):
-            while epoch in self.world.under_way:
-                self.world.step(epoch)
+    @initialize(live=st.sampled_from([0, 1, 1]))
+    def begin(self, live: int) -> None:
+        """Most stories begin with a flow that runs."""
+        if live:
+            self.world.publish("replace", "good")
+            self.world.calm()
+
+    @rule(seconds=st.integers(1, 6), data=st.data())
+    def everything_moves_on(self, seconds: int, data: st.DataObject) -> None:
+        """Some quiet seconds, so that long stories happen too; what is under way goes on side by side."""
+        for _ in range(seconds):
+            for epoch in list(self.world.workers):
+                self.world.work(epoch)
+                self.world.beat(epoch)
+            self.look()
+            while self.world.under_way:
+                self.world.step(data.draw(st.sampled_from(sorted(self.world.under_way))))
                 self.one_live_trigger()
+            self.world.now += 1.0
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 10.0, 40.0]))
     def time_passes(self, seconds: float) -> None:
