@@ -1,0 +1,76 @@
+"""A small catalog that tests share: a shop trigger, other triggers, and actions with all kinds of fields."""
+
+from __future__ import annotations
+
+from headrace.flows.catalog import Described, Field, Listing, Offer
+from headrace.flows.deployment import Code
+
+
+def fields(*given: Field) -> dict[str, Field]:
+    return {field.name: field for field in given}
+
+
+SHOP = Described(
+    "shop",
+    3,
+    has_credentials=True,
+    offers={
+        ("trigger", "new-order"): Offer(
+            "trigger",
+            "new-order",
+            "triggers/new_order.py",
+            trigger_type="polling",
+            fields=fields(
+                Field("region", "SelectView", model={"eu": "Europe", "us": "America"}),
+                Field("shop", required=True, default="main"),
+            ),
+        ),
+        ("trigger", "stream"): Offer("trigger", "stream", "triggers/stream.py", trigger_type="listener"),
+        ("trigger", "hook"): Offer("trigger", "hook", "triggers/hook.py", trigger_type="webhook"),
+        ("action", "find-order"): Offer("action", "find-order", "actions/find_order.py"),
+    },
+)
+FILES = Described(
+    "files",
+    1,
+    version="1.0.0",
+    offers={
+        ("trigger", "watch"): Offer(
+            "trigger",
+            "watch",
+            "watch.py",
+            trigger_type="listener",
+            fields=fields(Field("folder", required=True, grants="read")),
+        ),
+        ("action", "append"): Offer(
+            "action",
+            "append",
+            "append.py",
+            fields=fields(
+                Field("path", required=True, grants="write"),
+                Field("format", "SelectView", model={"json": "JSON", "csv": "CSV"}, default="json"),
+                Field("columns", require=("format", "header")),
+                Field("header"),
+                Field("tags", "MultiSelectView", model={"a": "A", "b": "B"}),
+                Field("account", "SelectView", model="getAccounts"),
+            ),
+        ),
+        ("action", "copy"): Offer("action", "copy", "copy.py", deprecated=True),
+    },
+)
+CATALOG = Listing(
+    names=("shop", "files", "slow", "broken", "empty"),
+    found={
+        ("shop", "latest"): SHOP,
+        ("shop", 3): SHOP,
+        ("files", "latest"): FILES,
+        ("files", "1.0.0"): FILES,
+    },
+    states={("shop", 4): "building", ("slow", "latest"): "pushed", ("broken", "latest"): "failed"},
+)
+
+
+def code(component: str = "shop", revision: int = 3) -> Code:
+    return Code(
+        component=component, revision=revision, commit="c0ffee", root="/srv/code", interpreter="/usr/bin/python3"
+    )
