@@ -99,7 +99,7 @@ class Call:
             returned = copy_context().run(self._blocking)
         except BaseException as raised:
             error = raised
-        self.home.finish_from_thread(self, returned, error)
+        self.home.finish(self, returned, error)
 
     def arguments(self) -> tuple[Any, ...]:
         """What the function is called with."""

@@ -24,7 +24,7 @@ class Census:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._own = frozenset(_listed(_FDS))
+        self._own = frozenset(_descriptors())
         self._last = -_PAUSE
 
     def due(self) -> bool:
@@ -38,30 +38,23 @@ class Census:
     def count(self, own_threads: int, own_tasks: int) -> dict[str, int]:
         """What component code holds open now, less the host's own threads and tasks."""
         return {
-            **self._descriptors(),
+            **self._files(),
             "threads": threading.active_count() - 1 - own_threads,
             "tasks": len(asyncio.all_tasks(self._loop)) - own_tasks,
             **self._timers(),
             **_processes(),
         }
 
-    def _descriptors(self) -> dict[str, int]:
-        counts = {"sockets": 0, "pipes": 0, "files": 0}
-        names = _listed(_FDS)
-        for name in names:
-            if name in self._own:
-                continue
-            try:
-                target = os.readlink(f"{_FDS}/{name}")
-            except OSError:  # the descriptor with which the folder was read
-                continue
-            if target.startswith("socket:"):
-                counts["sockets"] += 1
-            elif target.startswith("pipe:"):
-                counts["pipes"] += 1
-            elif target.startswith("/"):
-                counts["files"] += 1
-        return counts if names else {}
+    def _files(self) -> dict[str, int]:
+        found = _descriptors()
+        if not found:
+            return {}
+        targets = [target for name, target in found.items() if name not in self._own]
+        return {
+            "sockets": sum(target.startswith("socket:") for target in targets),
+            "pipes": sum(target.startswith("pipe:") for target in targets),
+            "files": sum(target.startswith("/") for target in targets),
+        }
 
     def _timers(self) -> dict[str, int]:
         scheduled = getattr(self._loop, "_scheduled", None)  # private, but there is no other way to know
@@ -83,6 +76,17 @@ def _processes() -> dict[str, int]:
     except OSError:  # a kernel without it
         return {}
     return {"processes": found}
+
+
+def _descriptors() -> dict[str, str]:
+    """What each descriptor means, without the one with which the folder was read: it is closed again."""
+    found = {}
+    for name in _listed(_FDS):
+        try:
+            found[name] = os.readlink(f"{_FDS}/{name}")
+        except OSError:
+            continue
+    return found
 
 
 def _listed(folder: str) -> list[str]:

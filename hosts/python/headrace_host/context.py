@@ -53,7 +53,7 @@ class HostContext:
     @property
     def logger(self) -> Logger:
         if self._logger is None:
-            self._logger = self._call.home.log.logger(self._call.number)
+            self._logger = self._call.home.log.logger(self._call.number or None)
         return self._logger
 
     @property

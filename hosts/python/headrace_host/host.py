@@ -11,7 +11,6 @@ import gc
 import socket
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -52,8 +51,6 @@ class Host:
         self._calls: dict[int, Call] = {}
         self._threads, self._turns = Threads(1), asyncio.Semaphore(1)
         self._hook_threads = 0
-        self._finished: deque[tuple[Call, Any, BaseException | None]] = deque()
-        self._collecting = False
         self._stopping: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
         self._transport = Transport(sock, loop, self._on_line, self._on_lost)
@@ -131,8 +128,7 @@ class Host:
     def _on_cancel(self, received: dict[str, Any]) -> None:
         call = self._calls.get(received.get("call", 0))
         if call is not None:
-            # A task that has not taken its first step would be cancelled without a trace: let it take that first.
-            self.loop.call_soon(call.cancel)
+            self._cancel(call)
 
     def _on_lost(self, why: str) -> None:
         if self._stopping is None:
@@ -159,6 +155,11 @@ class Host:
             if self._turns.locked():  # taken again already: the next call's first words leave with this one's last
                 self._transport.linger()
 
+    def _cancel(self, call: Call) -> None:
+        # Not at once: a task that has not taken its first step would vanish without a trace, and one that has
+        # just been answered gets to see the answer first.
+        self.loop.call_soon(call.cancel)
+
     def _run_hook(self, call: Call) -> None:
         """Run a hook beside the calls, whatever their number."""
         self._calls[call.number] = call
@@ -176,29 +177,29 @@ class Host:
             raise EmitError("stopping", "the host is stopping and this call has ended")
         return self._outbox.emit(call, event, keys)
 
-    def finish_from_thread(self, call: Call, returned: Any, error: BaseException | None) -> None:
-        """`finish`, from any thread; several that finish together wake the loop once."""
-        self._finished.append((call, returned, error))
-        if not self._collecting:
-            self._collecting = True
-            self.loop.call_soon_threadsafe(self._collect)
-
-    def _collect(self) -> None:
-        self._collecting = False
-        while self._finished:
-            self.finish(*self._finished.popleft())
-
     def finish(self, call: Call, returned: Any, error: BaseException | None) -> None:
-        """The function has returned or raised: send its outputs and the end. On the loop only."""
+        """The function has returned or raised: send its outputs and the end. From any thread."""
         us = call.microseconds
-        if self._calls.pop(call.number, None) is None:  # dropped by a stop
+        if call.number not in self._calls:  # dropped by a stop
             return
-        if call.shape == "init":
-            self._initialised(call, error)
-        elif call.shape == "hook":
-            self._end_hook(call, returned, error, us)
+        if call.shape in ("hook", "init"):
+            self._on_loop(lambda: self._end_hook(call, returned, error, us))
+            return
+        # Sent here, not on the loop: a thread may begin the next call in a moment, and this one's end comes first.
+        self._end(call, returned, error, us)
+        del self._calls[call.number]
+        if self._is_trigger or self._stopping is not None:
+            self._on_loop(lambda: self._after(call))
+
+    def _on_loop(self, action: Callable[[], None]) -> None:
+        if threading.get_ident() == self.thread:
+            action()
         else:
-            self._end(call, returned, error, us)
+            self.loop.call_soon_threadsafe(action)
+
+    def _after(self, call: Call) -> None:
+        if self._is_trigger and self._census.due():
+            self._send(frame(type="census", call=call.number, open=self._open_now()))
         if self._stopping is not None:
             self._notice_idle()
 
@@ -218,35 +219,30 @@ class Host:
             self._send(b'{"type":"end","call":%d,"us":%d}\n' % (call.number, us))
         else:
             self._send(frame(type="end", call=call.number, error=failure(error), us=us))
-        if self._is_trigger and self._census.due():
-            self._send(frame(type="census", call=call.number, open=self._open_now()))
 
     def _end_hook(self, call: Call, returned: Any, error: BaseException | None, us: int) -> None:
+        del self._calls[call.number]
         self._hook_threads -= not call.function.is_async
-        if error is None:
-            try:
-                result = to_json(returned, "result")
-                self._send(b'{"type":"end","call":%d,"us":%d,"result":%b}\n' % (call.number, us, result))
-                return
-            except BodyError as problem:
-                error = problem
-        self._send(frame(type="end", call=call.number, error=failure(error), us=us))
+        if call.then is not None:
+            self._initialised(call.then, error)
+        else:
+            self._send(_hook_end(call.number, returned, error, us))
+        if self._stopping is not None:
+            self._notice_idle()
 
     def _open_now(self) -> dict[str, int]:
-        own_tasks = sum(call.task is not None for call in self._calls.values())
+        own_tasks = sum(call.task is not None for call in list(self._calls.values()))
         own_tasks += asyncio.current_task() is not None
         return self._census.count(self._threads.started + self._hook_threads, own_tasks)
 
     # -- becoming ready, or not
 
-    def _initialised(self, call: Call, error: BaseException | None) -> None:
-        self._hook_threads -= not call.function.is_async
+    def _initialised(self, then: Callable[[], None], error: BaseException | None) -> None:
         if self._stopping is not None:
             return
         if error is not None:
             self._fatal(error)
-        assert call.then is not None
-        call.then()
+        then()
 
     def _ready(self, component: Component) -> None:
         self._component = component
@@ -263,21 +259,23 @@ class Host:
 
     def stop(self, within: float = _STOP_WITHIN) -> None:
         """Begin to stop; what has not ended by nine tenths of ``within`` seconds is abandoned. Safe twice."""
-        if self._stopping is None:
-            process.end_by(within)
-            self._stopping = self.loop.create_task(self._stop(within * 0.9))
-
-    async def _stop(self, within: float) -> None:
+        if self._stopping is not None:
+            return
+        process.end_by(within)
+        self._stopping = self.loop.create_task(self._stop(within * 0.9))
         self._threads.forget()
         for call in list(self._calls.values()):
             if not call.begun:
                 self._drop(call)
             elif call.shape in ("listen", "init"):
-                call.cancel()
+                self._cancel(call)
+
+    async def _stop(self, within: float) -> None:
         self._notice_idle()
         try:
             async with asyncio.timeout(within):
                 await self._idle.wait()
+                await asyncio.sleep(0)  # whoever has just been answered gets to act on it
                 await process.tidy(within / 4)
         except TimeoutError:
             self._tell_what_remains(within)
@@ -286,7 +284,7 @@ class Host:
 
     def _drop(self, call: Call) -> None:
         """Forget a call whose code has not begun; it gets no ``end``."""
-        del self._calls[call.number]
+        self._calls.pop(call.number, None)
         if call.task is not None:
             call.task.cancel()
 
@@ -303,3 +301,12 @@ class Host:
     def _exit(self, code: int) -> NoReturn:
         self._transport.drain()
         process.end(code)
+
+
+def _hook_end(call: int, returned: Any, error: BaseException | None, us: int) -> bytes:
+    if error is None:
+        try:
+            return b'{"type":"end","call":%d,"us":%d,"result":%b}\n' % (call, us, to_json(returned, "result"))
+        except BodyError as problem:
+            error = problem
+    return frame(type="end", call=call, error=failure(error), us=us)

@@ -1,0 +1,27 @@
+"""Hosts that implement the protocol. A new language joins with one line in `HOSTS`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["HOSTS", "HostUnderTest"]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class HostUnderTest:
+    """``language`` is the key of its components in the fixtures, ``command`` starts it in a component's folder."""
+
+    language: str
+    command: Sequence[str]
+
+
+_PYTHON = os.environ.get("HEADRACE_TEST_PYTHON", sys.executable)
+"""The component's interpreter; set it to try the host on another Python version."""
+
+HOSTS = (HostUnderTest("python", (_PYTHON, "-I", str(ROOT / "hosts/python/headrace_host/__main__.py"))),)
