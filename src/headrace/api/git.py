@@ -21,7 +21,6 @@ from dataclasses import dataclass
 import structlog
 from fastapi import APIRouter
 from starlette.datastructures import Headers, QueryParams
-from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -39,7 +38,9 @@ Exists = Callable[[str], Awaitable[bool]]
 UPLOAD, RECEIVE = "git-upload-pack", "git-receive-pack"
 BODY_LIMIT = 300 * 1024 * 1024
 CHUNK = 64 * 1024
-LONGEST_HEAD = 16 * 1024
+LINGER = 30.0
+"""Seconds that a client may go on sending what nobody wants, so that it hears why."""
+PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
 PASSED_ON = {
     "content-type": "CONTENT_TYPE",
     "content-length": "CONTENT_LENGTH",
@@ -110,7 +111,7 @@ class GitBackend:
             ask = await self._admit(scope, headers)
             process = await self._start(ask, scope, headers)
         except HeadraceError as error:
-            await _refusal(error)(scope, receive, send)
+            await _refuse(error, receive, send)
             return
         await _Exchange(process, ask, self._body_limit, receive, send).run()
 
@@ -191,6 +192,8 @@ class _Exchange:
         self._started = False
         self._whole = False
         """The request's body has been handed over."""
+        self._heard = asyncio.Event()
+        """The client has sent all it will."""
         self._gone = False
         """Nobody listens any more."""
 
@@ -214,6 +217,7 @@ class _Exchange:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self._gone = True
+                self._heard.set()
                 if not (self._whole and self._ask.stores):
                     self._kill()
                 return
@@ -222,13 +226,14 @@ class _Exchange:
             await self._hand_over(message.get("body", b""))
             if not message.get("more_body", False):
                 self._whole = True
+                self._heard.set()
                 self._in.close()
 
     async def _hand_over(self, part: bytes) -> None:
         self._left -= len(part)
         if self._left < 0:
             self._kill()
-        with contextlib.suppress(ConnectionError):  # git has heard enough
+        with contextlib.suppress(ConnectionError):  # git has heard enough, or was killed
             self._in.write(part)
             await self._in.drain()
 
@@ -238,10 +243,15 @@ class _Exchange:
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             await self._give_failure()
             return
+        part = await self._out.read(CHUNK)
+        if self._left < 0 and not part:  # killed: git prints its head before it looks at the body
+            await self._give_failure()
+            return
         status, headers = _head(head)
         await self._tell({"type": "http.response.start", "status": status, "headers": headers})
-        while part := await self._out.read(CHUNK):
+        while part:
             await self._tell({"type": "http.response.body", "body": part, "more_body": True})
+            part = await self._out.read(CHUNK)
         await self._tell({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _give_failure(self) -> None:
@@ -249,9 +259,16 @@ class _Exchange:
         status, told = (413, "the push is larger than allowed") if self._left < 0 else (500, "git gave no answer")
         if self._left >= 0 and not self._gone:
             log.error("git http-backend gave no answer", component=self._ask.name, service=self._ask.service)
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-        await self._tell({"type": "http.response.start", "status": status, "headers": headers})
-        await self._tell({"type": "http.response.body", "body": told.encode() + b"\n", "more_body": False})
+        await self._tell({"type": "http.response.start", "status": status, "headers": PLAIN})
+        await self._tell({"type": "http.response.body", "body": told.encode() + b"\n", "more_body": True})
+        await self._linger()
+        await self._tell({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _linger(self) -> None:
+        """Let the client hear the answer before the connection is closed on what it still sends."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                await self._heard.wait()
 
     async def _tell(self, message: dict[str, object]) -> None:
         if not self._gone:
@@ -303,10 +320,14 @@ def _local_url(scope: Scope) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _refusal(error: HeadraceError) -> PlainTextResponse:
+async def _refuse(error: HeadraceError, receive: Receive, send: Send) -> None:
     """Plain text: git shows it in the terminal as ``remote: …``."""
     text = f"{error.message}\n{error.next_step}\n" if error.next_step else f"{error.message}\n"
-    headers = {"Connection": "close"} if isinstance(error, TooLarge) else {}
-    if isinstance(error, Unauthorized):
-        headers["WWW-Authenticate"] = 'Basic realm="headrace"'
-    return PlainTextResponse(text, error.status, headers)
+    headers = [*PLAIN, (b"www-authenticate", b'Basic realm="headrace"')] if isinstance(error, Unauthorized) else PLAIN
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+    with contextlib.suppress(TimeoutError):  # as in `_Exchange._linger`
+        async with asyncio.timeout(LINGER):
+            while (await receive()).get("more_body", False):
+                pass
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

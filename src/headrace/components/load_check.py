@@ -77,8 +77,8 @@ async def _load(offer: Offer, command: Command, log: BuildLog) -> _Failure | Non
     except TimeoutError:
         return _Failure("no answer", f"nothing after {LOAD_WITHIN:g} s; does the module do work when imported?", "")
     finally:
+        await end(process)  # first, so that it has no time to complain about the closed socket
         writer.close()
-        await end(process)
         await asyncio.gather(printing, return_exceptions=True)
 
 

@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import sys
@@ -26,6 +27,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import uv
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from headrace import sandbox
 from headrace.components import load_check
@@ -260,6 +262,7 @@ class PythonBuilder:
 def _source(code: Path) -> tuple[str, tuple[str, ...], bool]:
     """The file that names the dependencies, uv's arguments to print the lock, and whether code runs meanwhile."""
     project = _project(code / "pyproject.toml")
+    _check_python(project or {})
     if project is not None and (code / "uv.lock").is_file():
         export = ("export", "--quiet", "--frozen", "--no-dev", "--no-emit-workspace", "--no-header", "--no-annotate")
         return "uv.lock", export, False
@@ -281,6 +284,25 @@ def _project(path: Path) -> dict[str, Any] | None:
         return None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Invalid("dependencies-not-resolved", f"pyproject.toml is not TOML: {error}") from error
+
+
+def _check_python(project: Mapping[str, Any]) -> None:
+    """uv resolves for the Python it is given, whatever the project says it needs."""
+    table = project.get("project")
+    wanted = table.get("requires-python") if isinstance(table, dict) else None
+    if not isinstance(wanted, str):
+        return
+    ours = platform.python_version()
+    try:
+        fits = SpecifierSet(wanted).contains(ours, prereleases=True)
+    except InvalidSpecifier:
+        raise Invalid("python-not-supported", f"pyproject.toml: requires-python {wanted!r} is no version") from None
+    if not fits:
+        raise Invalid(
+            "python-not-supported",
+            f"pyproject.toml needs Python {wanted}, and this platform runs Python {ours}",
+            next_step="relax requires-python, or run Headrace with that Python",
+        )
 
 
 def _read(path: Path) -> str:
