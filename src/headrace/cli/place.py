@@ -38,6 +38,10 @@ class Place:
         return self.data / "logs" / "server.log"
 
     @property
+    def settings_file(self) -> Path:
+        return self.data / "headrace.toml"
+
+    @property
     def port_file(self) -> Path:
         """The port of the last ``up``, so that a webhook keeps its address."""
         return self.run / "port"
@@ -52,9 +56,10 @@ class Place:
         return self.data / "demo"
 
     def make(self) -> None:
-        """Create the folders that must exist before the server does."""
-        self.data.mkdir(parents=True, exist_ok=True)
-        self.data.chmod(0o711)
+        """Create the folders that must exist before the server does; it makes the others itself."""
+        if not self.data.is_dir():
+            self.data.mkdir(parents=True)
+            self.data.chmod(0o711)
         for folder in (self.run, self.server_log.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
 

@@ -7,6 +7,7 @@ absent ──start──▶ starting ──/readyz──▶ ready ──stop─�
 from __future__ import annotations
 
 import fcntl
+import json
 import signal
 import socket
 import subprocess
@@ -46,8 +47,10 @@ def locked(place: Place) -> Iterator[None]:
 def choose_port(place: Place, wanted: int | None) -> int:
     """The port to listen on: the wanted one, else the last one used here, else the next free one from 7475.
 
-    `Refused` when the wanted one is taken: an address that was asked for by name is never silently changed.
+    `Refused` when the wanted one is taken: an address that was asked for by name, here or in the settings file, is
+    never silently changed.
     """
+    wanted = _configured_port(place) if wanted is None else wanted
     if wanted is not None:
         if not _free(wanted):
             raise Refused(
@@ -162,9 +165,18 @@ def _wait_gone(process: Identity, seconds: float) -> None:
 
 
 def _failed(place: Place, message: str) -> Unavailable:
-    tail = "\n".join(f"    {line}" for line in log_tail(place.server_log))
+    tail = "\n".join(f"    {_readable(line)}" for line in log_tail(place.server_log))
     said = f"; its log ends with\n{tail}" if tail else ""
     return Unavailable("start-failed", message + said, next_step=f"read {place.server_log}")
+
+
+def _readable(line: str) -> str:
+    """A line of the server's log, which is JSON where the server says it, as a person would write it."""
+    try:
+        said = json.loads(line)
+        return f"{said.pop('level')}: {said.pop('event')} {said.pop('exception', '')}".rstrip()
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return line
 
 
 def _free(port: int) -> bool:
@@ -176,6 +188,17 @@ def _free(port: int) -> bool:
         except (OSError, OverflowError):
             return False
     return True
+
+
+def _configured_port(place: Place) -> int | None:
+    """The port in the settings file; a file that cannot be read is for the server to complain about."""
+    import tomllib
+
+    try:
+        port = tomllib.loads(place.settings_file.read_text()).get("port")
+    except (OSError, ValueError):
+        return None
+    return port if isinstance(port, int) else None
 
 
 def _last_port(place: Place) -> list[int]:

@@ -70,24 +70,16 @@ def install_demo(client: Client, place: Place, tell: Callable[[str], None]) -> l
     if not wanted:
         return []
     tell("Starting the demo flows")
-    make_demo_folders(place)
     results = [_install_flow(client, place, name) for name in wanted]
     shipped["flows"] += [result.name for result in results if not result.error]
     _write(place, shipped)
     return results
 
 
-def make_demo_folders(place: Place) -> None:
-    """``in`` for a person's files, ``out`` for the flow's."""
-    for folder in (place.demo, place.demo / "in", place.demo / "out"):
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o755)
-
-
 def demo_document(place: Place, name: str) -> str:
     """The flow document with this data folder's paths in it."""
     template = (demo_folder() / f"{name}.yaml").read_text()
-    return template.replace("{demo}", str(place.demo))
+    return template.replace("{demo}", json.dumps(str(place.demo))[1:-1])
 
 
 def _components() -> Iterator[Path]:

@@ -64,6 +64,12 @@ def test_without_the_demo_nothing_is_said_of_it(data: Path, capsys: Out) -> None
     assert "curl" not in capsys.readouterr().out
 
 
+def test_a_folder_that_exists_keeps_its_rights(data: Path) -> None:
+    data.mkdir(mode=0o750)
+    assert up(data) == 0
+    assert data.stat().st_mode & 0o777 == 0o750
+
+
 def test_only_the_owner_can_look_into_the_data_folder(data: Path) -> None:
     assert up(data) == 0
     assert data.stat().st_mode & 0o777 == 0o711
@@ -146,6 +152,12 @@ def test_without_one_the_next_free_port_is_taken(tmp_path: Path, taken: int, mon
     monkeypatch.setattr(server, "DEFAULT_PORT", taken)
     chosen = server.choose_port(Place(tmp_path), None)
     assert taken < chosen < taken + server.PORTS_TO_TRY
+
+
+def test_a_port_in_the_settings_file_is_as_good_as_an_option(tmp_path: Path, taken: int) -> None:
+    (tmp_path / "headrace.toml").write_text(f"port = {taken}\n")
+    with pytest.raises(Refused):
+        server.choose_port(Place(tmp_path), None)
 
 
 def test_the_last_port_comes_first(tmp_path: Path) -> None:
