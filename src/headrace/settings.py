@@ -74,84 +74,87 @@ class Settings(BaseSettings):
     )
 
     data: Path = Field(
-        Path("data"),
+        default=Path("data"),
         description="Folder that holds everything: database, broker store, repositories, builds, keys, logs. "
         "Two data folders on one machine never interfere. Not settable in the file, which is inside it.",
     )
-    host: str = Field("127.0.0.1", description="Address the server listens on. `0.0.0.0` opens it to the network.")
-    port: int = Field(7475, ge=0, le=65535, description="Port the server listens on; 0 picks a free one.")
+    host: str = Field(
+        default="127.0.0.1", description="Address the server listens on. `0.0.0.0` opens it to the network."
+    )
+    port: int = Field(default=7475, ge=0, le=65535, description="Port the server listens on; 0 picks a free one.")
 
     server_names: Names = Field(
-        (),
+        default=(),
         description="Further host names this server answers to (comma-separated), such as that of a reverse proxy. "
         "On a loopback address it answers to local names only, so that no web page can reach it by a name of its own.",
     )
 
     broker_url: str | None = Field(
-        None,
+        default=None,
         description="URL of a NATS server (2.14 or later, with JetStream). "
         "Without it an embedded one is started on a port of its own.",
     )
-    broker_user: str | None = Field(None, description="User name for `broker_url`.")
-    broker_password: str | None = Field(None, repr=False, description="Password for `broker_url`.")
+    broker_user: str | None = Field(default=None, description="User name for `broker_url`.")
+    broker_password: str | None = Field(default=None, repr=False, description="Password for `broker_url`.")
     durability: Literal["relaxed", "fsync"] = Field(
-        "relaxed",
+        default="relaxed",
         description="`relaxed`: a power cut may lose what came in the last `sync_interval`; a killed process "
         "loses nothing. `fsync`: a power cut loses nothing either, at a much lower throughput.",
     )
     sync_interval: str = Field(
-        "1s",
+        default="1s",
         pattern=r"^\d+(ms|s|m)$",
         description="How often the embedded broker flushes its files to disk under `durability: relaxed`.",
     )
     max_file_store: Size = Field(
-        8 * 1024**3, description="Disk space the embedded broker may use for all journals together."
+        default=8 * 1024**3, description="Disk space the embedded broker may use for all journals together."
     )
-    journal_bytes: Size = Field(256 * 1024**2, description="Disk space of one flow's journal.")
+    journal_bytes: Size = Field(default=256 * 1024**2, description="Disk space of one flow's journal.")
     journal_keep: Duration = Field(
-        86_400.0, description="How long processed messages stay in the journal, for inspection and replay."
+        default=86_400.0, description="How long processed messages stay in the journal, for inspection and replay."
     )
-    message_limit: Size = Field(1024**2, description="Largest message body, as JSON.")
+    message_limit: Size = Field(default=1024**2, description="Largest message body, as JSON.")
     queue_limit: int = Field(
-        10_000, gt=0, description="Waiting messages of a step at which the steps before it stop taking more."
+        default=10_000, gt=0, description="Waiting messages of a step at which the steps before it stop taking more."
     )
 
     database_url: str | None = Field(
-        None,
+        default=None,
         repr=False,
         description="`postgresql://user:password@host/name`. Without it: SQLite in the data folder.",
     )
     history_keep_days: float = Field(
-        7.0, gt=0, description="Days that ended executions and closed errors are kept. Open errors stay."
+        default=7.0, gt=0, description="Days that ended executions and closed errors are kept. Open errors stay."
     )
-    history_keep_count: int = Field(200_000, gt=0, description="Executions kept at most.")
+    history_keep_count: int = Field(default=200_000, gt=0, description="Executions kept at most.")
 
-    runtime: Literal["process"] = Field("process", description="Where workers run.")
+    runtime: Literal["process"] = Field(default="process", description="Where workers run.")
     sandbox: Literal["auto", "off", "require"] = Field(
-        "auto",
+        default="auto",
         description="`auto`: hosts and builds run under bubblewrap where it works, else as plain processes. "
         "`require`: nothing runs without it. `off`: plain processes.",
     )
     host_uid_base: int = Field(
-        210_000,
+        default=210_000,
         gt=0,
         description="Only when started as root: hosts of a component run as the user with the number "
         "`host_uid_base` plus the component's id.",
     )
-    step_memory: Size = Field(512 * 1024**2, description="Memory one step's host may use.")
-    ready_within: Duration = Field(60.0, description="A step that is not ready after this has failed.")
+    step_memory: Size = Field(default=512 * 1024**2, description="Memory one step's host may use.")
+    ready_within: Duration = Field(default=60.0, description="A step that is not ready after this has failed.")
     stop_within: Duration = Field(
-        10.0, description="Time a host has to stop by itself before it is terminated, and again before it is killed."
+        default=10.0,
+        description="Time a host has to stop by itself before it is terminated, and again before it is killed.",
     )
     reconcile_interval: Duration = Field(
-        2.0, description="How often wish and reality are compared when nothing hints at a change."
+        default=2.0, description="How often wish and reality are compared when nothing hints at a change."
     )
 
-    build_timeout: Duration = Field(600.0, description="A build that takes longer has failed.")
-    build_concurrency: int = Field(2, gt=0, description="Builds at once.")
+    build_timeout: Duration = Field(default=600.0, description="A build that takes longer has failed.")
+    build_concurrency: int = Field(default=2, gt=0, description="Builds at once.")
 
-    log_keep_bytes: Size = Field(64 * 1024**2, description="Disk space of the steps' logs, all flows together.")
-    log_keep_days: float = Field(7.0, gt=0, description="Days that lines of the steps' logs are kept.")
+    log_keep_bytes: Size = Field(default=64 * 1024**2, description="Disk space of the steps' logs, all flows together.")
+    log_keep_days: float = Field(default=7.0, gt=0, description="Days that lines of the steps' logs are kept.")
 
     @field_validator("data", mode="after")
     @classmethod

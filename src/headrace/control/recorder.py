@@ -127,7 +127,8 @@ class Recorder:
             while not self._stopping.is_set() and not self._look_again:
                 if reading.done() and self._queue.empty():
                     return reading.result()
-                await self._apply(await self._gather())
+                entries = await self._gather()
+                await self._apply([(entry.seq, self._decode(entry)) for entry in entries])
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -156,29 +157,30 @@ class Recorder:
             found.append(self._queue.get_nowait())
         return [entry for entry in found if entry is not None]
 
-    async def _apply(self, entries: Sequence[Entry]) -> None:
+    async def _apply(self, batches: Sequence[tuple[int, Batch]]) -> None:
         try:
-            if entries:
-                await self._write([(entry.seq, self._decode(entry)) for entry in entries])
-        except Invalid:
+            if batches:
+                await self._write(batches)
+        except Invalid as error:
             # One message that the database cannot take must not keep all others out.
-            if len(entries) > 1:
-                for entry in entries:
-                    await self._apply([entry])
+            if len(batches) > 1:
+                for each in batches:
+                    await self._apply([each])
             else:
-                self._skip(entries[0], "it cannot be written")
-                await self._write([(entries[0].seq, _nothing(entries[0]))])
+                [(seq, batch)] = batches
+                self._skip(seq, error)
+                await self._write([(seq, msgspec.structs.replace(batch, facts=[]))])
 
     def _decode(self, entry: Entry) -> Batch:
         try:
             return decode_batch(entry.data)
-        except msgspec.MsgspecError:
-            self._skip(entry, "it cannot be read")
-            return _nothing(entry)
+        except msgspec.MsgspecError as error:
+            self._skip(entry.seq, error)
+            return Batch(entry.subject.removeprefix("trace."), 0, 0, [])
 
-    def _skip(self, entry: Entry, why: str) -> None:
+    def _skip(self, seq: int, error: Exception) -> None:
         self.skipped += 1
-        self._log.error("a trace message was left out", why=why, subject=entry.subject, seq=entry.seq, exc_info=True)
+        self._log.error("a trace message was left out", seq=seq, why=str(error))
 
     async def _write(self, batches: Sequence[tuple[int, Batch]]) -> None:
         failed = [
@@ -283,10 +285,6 @@ class Recorder:
                 gone = await executions.retain(conn, before=before, keep_count=self._keep_count)
                 gone += await failures.retain(conn, before=before)
             await asyncio.sleep(0.01)
-
-
-def _nothing(entry: Entry) -> Batch:
-    return Batch(entry.subject.removeprefix("trace."), 0, 0, [])
 
 
 def _error_record(batch: Batch, fact: Fact, entry: ErrorEntry | None) -> ErrorRecord:
