@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, String, case, delete, func, literal_column, select, tuple_, update
+from sqlalchemy import ColumnElement, String, case, delete, exists, func, literal_column, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.errors import NotFound
@@ -120,7 +120,7 @@ async def list_(
     if flow_id is not None:
         found = found.where(executions.c.flow_id == flow_id)
     else:
-        found = found.where(executions.c.flow_id.in_(select(flows.c.id)))
+        found = found.where(exists().where(flows.c.id == executions.c.flow_id))
     if state is not None:
         found = found.where(_is(state))
     if since is not None:

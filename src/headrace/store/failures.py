@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import delete, func, literal_column, select, tuple_, update
+from sqlalchemy import delete, exists, func, literal_column, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -76,7 +76,7 @@ async def list_(
     given = {"flow_id": flow_id, "step": step, "state": state, "execution_id": execution_id}
     found = _select.where(*(failures.c[name] == value for name, value in given.items() if value is not None))
     if flow_id is None:
-        found = found.where(failures.c.flow_id.in_(select(flows.c.id)))
+        found = found.where(exists().where(flows.c.id == failures.c.flow_id))
     if since is not None:
         found = found.where(failures.c.at >= since)
     if before is not None:

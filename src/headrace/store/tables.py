@@ -178,7 +178,7 @@ executions = Table(
     Index(None, "flow_id", "started_at", "id"),
     Index("ix_executions_running", "flow_id", sqlite_where=text("state = 'running'"),
           postgresql_where=text("state = 'running'")),
-    Index("ix_executions_failed", "started_at", sqlite_where=text("state = 'failed'"),
+    Index("ix_executions_failed", "started_at", "id", sqlite_where=text("state = 'failed'"),
           postgresql_where=text("state = 'failed'")),
 )  # fmt: skip
 

@@ -65,7 +65,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_executions_failed",
         "executions",
-        ["started_at"],
+        ["started_at", "id"],
         unique=False,
         sqlite_where=sa.text("state = 'failed'"),
         postgresql_where=sa.text("state = 'failed'"),
