@@ -1,0 +1,68 @@
+"""Loading with hosts that misbehave."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from headrace import sandbox
+from headrace.components import load_check
+from headrace.components.build_log import BuildLog
+from headrace.errors import Invalid
+from headrace.flows.catalog import Offer
+
+OFFER = Offer("action", "create", "create.py")
+READY = """sock.sendall(b'{"type":"ready","shape":"process"}\\n')"""
+
+
+async def load(tmp_path: Path, answer: str) -> str:
+    """Run the check with a host made of this code; returns what it logged."""
+    code = f"import os, socket, sys, time; sock = socket.socket(fileno=3); frame = sock.recv(65536)\n{answer}\n"
+    if os.geteuid() == 0 and not sandbox.probe().available:
+        pytest.skip("as root, without bubblewrap, this Python may be closed to other users")
+
+    def command() -> sandbox.Command:
+        python = getattr(sys, "_base_executable", sys.executable)
+        return sandbox.command((python, "-I", "-c", code), read=[sys.base_prefix], uid=210_998, socket=True)
+
+    with BuildLog(tmp_path / "log") as log:
+        await load_check.check([OFFER], command, log)
+    return (tmp_path / "log").read_text()
+
+
+async def test_a_host_that_is_ready(tmp_path: Path) -> None:
+    assert await load(tmp_path, READY) == "==> loading action create (create.py)\n"
+
+
+async def test_the_frame_asks_for_a_check_only(tmp_path: Path) -> None:
+    assert '"check": true' in await load(tmp_path, f"print(frame.decode(), flush=True)\n{READY}\ntime.sleep(100)")
+
+
+async def test_other_frames_are_passed_over_and_logs_are_kept(tmp_path: Path) -> None:
+    noise = """sock.sendall(b'{"type":"census"}\\nnot json\\n[]\\n{"type":"log","text":"hello"}\\n')"""
+    assert "    hello\n" in await load(tmp_path, f"{noise}\n{READY}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("sys.exit('no such module')", "exit status 1"),
+        ("os.kill(os.getpid(), 9)", "exit status"),
+        ("""sock.sendall(b'{"type":"fatal","error":{"name":"KeyError","message":"x"}}\\n')""", "KeyError: x"),
+        ("""sock.sendall(b'{"type":"fatal"}\\n')""", "does not load: Error"),
+        ("sock.sendall(b'half a li'); sock.close()", "exit status 0"),
+    ],
+)
+async def test_a_host_that_fails(tmp_path: Path, answer: str, told: str) -> None:
+    with pytest.raises(Invalid, match=told) as caught:
+        await load(tmp_path, answer)
+    assert caught.value.reason == "load-failed"
+
+
+async def test_a_host_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_check, "LOAD_WITHIN", 0.3)
+    with pytest.raises(Invalid, match="does the module do work when imported"):
+        await load(tmp_path, "time.sleep(1000)")
