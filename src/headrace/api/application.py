@@ -1,0 +1,86 @@
+"""The ASGI application: all routes, and the layers around them.
+
+Edge (unexpected errors, body limit) ─┬─ /hooks/… ─▶ Webhooks
+                                      └─ the rest ─▶ Guard (names, tokens, sessions) ─▶ routes
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
+
+from headrace import __version__
+from headrace.api import (
+    components,
+    doctor,
+    drafts,
+    errors,
+    executions,
+    flows,
+    health,
+    home,
+    live,
+    logs,
+    openapi,
+    plans,
+    problems,
+    status,
+    tokens,
+    versions,
+)
+from headrace.api.auth import Guard, local_names, session_cookie
+from headrace.api.edge import Edge
+from headrace.api.parts import Parts
+from headrace.api.webhooks import Webhooks
+
+__all__ = ["PREFIX", "application", "routes"]
+
+PREFIX = "/api/v1"
+NOUNS = (
+    status,
+    doctor,
+    tokens,
+    components,
+    flows,
+    executions,
+    errors,
+    logs,
+    drafts,
+    plans,
+    versions,
+    live,
+)
+
+
+def routes() -> FastAPI:
+    """All routes, without parts: enough to describe them."""
+    app = FastAPI(
+        title="Headrace",
+        version=__version__,
+        summary="A self-hosted, real-time integration platform.",
+        description=openapi.DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(health.router)
+    app.include_router(home.router)
+    versioned = APIRouter(prefix=PREFIX)
+    for noun in NOUNS:
+        versioned.include_router(noun.router)
+    app.include_router(versioned)
+    problems.install(app)
+    return app
+
+
+def application(parts: Parts, hooks: Webhooks, *more: APIRouter) -> ASGIApp:
+    """Everything the server answers; ``more`` are routers outside of the API, such as git's."""
+    app = routes()
+    for router in more:
+        app.include_router(router, include_in_schema=False)
+    app.state.parts = parts
+    settings = parts.settings
+    names = local_names(settings.host, settings.server_names)
+    guarded = Guard(app, parts.identities, cookie=session_cookie(settings.port), names=names)
+    return Edge(guarded, hooks)

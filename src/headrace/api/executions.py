@@ -1,0 +1,188 @@
+"""Executions: what became of events."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from headrace.api.parts import Parts, PartsOf
+from headrace.api.shapes import LATEST, Answer, FlowName, Moment, Page, Paging, ThingId, known_cursor
+from headrace.bus import message as envelope
+from headrace.bus import subjects
+from headrace.errors import HeadraceError
+from headrace.store import executions as store
+from headrace.store import flows
+
+__all__ = ["MessageView", "message_view", "router"]
+
+INPUTS_AT_ONCE = 16
+INPUTS_MOST = 200
+"""Inputs fetched for one execution; further messages are listed without."""
+
+State = Literal["running", "done", "failed"]
+
+router = APIRouter(prefix="/executions", tags=["executions"])
+
+
+class ExecutionView(Answer):
+    """Everything one event caused, in numbers."""
+
+    id: str
+    flow: str
+    flow_id: str
+    epoch: int
+    version: int
+    state: State
+    started_at: Moment
+    ended_at: Moment | None
+    duration_ms: int | None
+    open: int = Field(description="Messages still to be processed.")
+    messages: int
+    errors: int
+    rerun_of: str | None = Field(description="The execution of which it repeats a part.")
+    incomplete: bool = Field(description="Facts were lost with a killed worker: the numbers may be too small.")
+
+
+class MessageView(Answer):
+    """A message's content, as far as the journal still has it."""
+
+    id: str
+    body: Any
+    headers: dict[str, Any]
+    stage: Literal["raw", "mapped"] = Field(description="`mapped`: the body already is the step's input.")
+
+
+class ProcessedView(Answer):
+    """One message at one step."""
+
+    message: str
+    parent: str | None
+    step: str
+    kind: Literal["accepted", "emitted", "done", "skipped", "failed", "delayed"]
+    at: Moment
+    at_us: int = Field(description="The same in microseconds.")
+    outputs: int
+    wait_us: int = Field(description="Time in the queue before the step took it.")
+    map_us: int | None = Field(description="Time of the mapper before the step; null without one.")
+    call_us: int = Field(description="Time in the component's code.")
+    attempt: int
+    error: str | None = Field(description="`failed`: id of the error. `delayed`: the reason.")
+    until: Moment | None = Field(description="`delayed`: when the next attempt is due.")
+    input: MessageView | None = Field(description="What the step received; null when the journal no longer has it.")
+
+
+class ExecutionDetail(ExecutionView):
+    """An execution with its message tree: each entry names the message whose processing emitted it."""
+
+    processed: list[ProcessedView]
+
+
+class ExecutionFilter(Paging):
+    """Which executions are wanted."""
+
+    flow: FlowName | None = Field(default=None, description="Only of this flow.")
+    state: State | None = None
+    since: Moment | None = Field(default=None, ge=0, le=LATEST, description="Only those started at or after it.")
+    before: Moment | None = Field(default=None, ge=0, le=LATEST, description="Only those started before it.")
+
+
+@router.get("", operation_id="listExecutions")
+async def list_executions(parts: PartsOf, wanted: Annotated[ExecutionFilter, Query()]) -> Page[ExecutionView]:
+    """Executions, newest first."""
+    async with parts.db.read() as conn:
+        names = {each.id: each.name for each in await flows.list_(conn)}
+        flow_id = (await flows.get(conn, wanted.flow)).id if wanted.flow is not None else None
+        found = await store.list_(
+            conn,
+            flow_id=flow_id,
+            state=wanted.state,
+            since=wanted.since,
+            before=known_cursor(wanted.cursor) or (str(wanted.before) if wanted.before is not None else None),
+            limit=wanted.limit + 1,
+        )
+    following = found[wanted.limit - 1].cursor if len(found) > wanted.limit else None
+    return Page(items=[_execution(each, names) for each in found[: wanted.limit]], next=following)
+
+
+@router.get("/{execution_id}", operation_id="getExecution")
+async def get_execution(parts: PartsOf, execution_id: ThingId) -> ExecutionDetail:
+    """One execution with every message at every step, and their inputs as long as the journal keeps them."""
+    async with parts.db.read() as conn:
+        execution, processed = await store.get(conn, execution_id)
+        names = {each.id: each.name for each in await flows.list_(conn)}
+    inputs = await _inputs(parts, execution.flow_id, {each.seq for each in processed if each.seq > 0})
+    return ExecutionDetail(
+        **_execution(execution, names).model_dump(),
+        processed=[_processed(each, inputs.get(each.seq)) for each in processed],
+    )
+
+
+def _execution(execution: store.Execution, names: dict[str, str]) -> ExecutionView:
+    ended = execution.ended_at
+    return ExecutionView(
+        id=execution.id,
+        flow=names.get(execution.flow_id, ""),
+        flow_id=execution.flow_id,
+        epoch=execution.epoch,
+        version=execution.version,
+        state=execution.state,
+        started_at=execution.started_at,
+        ended_at=ended,
+        duration_ms=None if ended is None else max(0, ended - execution.started_at),
+        open=execution.open,
+        messages=execution.messages,
+        errors=execution.errors,
+        rerun_of=execution.rerun_of,
+        incomplete=execution.incomplete,
+    )
+
+
+def _processed(entry: store.Processed, message: MessageView | None) -> ProcessedView:
+    return ProcessedView(
+        message=entry.message_id,
+        parent=entry.parent or None,
+        step=entry.step,
+        kind=entry.kind,
+        at=entry.at_us // 1000,
+        at_us=entry.at_us,
+        outputs=entry.outputs,
+        wait_us=entry.wait_us,
+        map_us=entry.map_us if entry.map_us >= 0 else None,
+        call_us=entry.call_us,
+        attempt=entry.attempt,
+        error=entry.error or None,
+        until=entry.until or None,
+        input=message,
+    )
+
+
+async def _inputs(parts: Parts, flow_id: str, seqs: set[int]) -> dict[int, MessageView]:
+    """Messages of the journal by number; what is gone or cannot be read is left out."""
+    gate = asyncio.Semaphore(INPUTS_AT_ONCE)
+    stream = subjects.stream(flow_id)
+
+    async def fetch(seq: int) -> tuple[int, MessageView | None]:
+        async with gate:
+            try:
+                entry = await parts.bus.get(stream, seq)
+                return seq, None if entry is None else message_view(entry.data)
+            except (HeadraceError, msgspec.MsgspecError):
+                return seq, None
+
+    fetched = await asyncio.gather(*(fetch(seq) for seq in sorted(seqs)[:INPUTS_MOST]))
+    return {seq: message for seq, message in fetched if message is not None}
+
+
+def message_view(data: bytes) -> MessageView:
+    """The content of an envelope; raises `msgspec.MsgspecError` when it is none."""
+    message = envelope.decode(data)
+    return MessageView(
+        id=message.id,
+        body=msgspec.json.decode(message.body),
+        headers=message.headers,
+        stage=message.stage,
+    )

@@ -1,0 +1,108 @@
+"""Answers that flows give to callers who wait (``reply: wait`` on a webhook trigger).
+
+The worker publishes ``{"status", "headers", "body"}`` to the subject in the message's ``reply_to``. A text body is sent
+as it is, anything else as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from headrace.api.problems import problem
+from headrace.bus.client import Bus
+from headrace.ids import new_id
+
+__all__ = ["Awaited", "Replies", "response_of"]
+
+DROPPED = frozenset({"connection", "content-length", "keep-alive", "set-cookie", "transfer-encoding", "upgrade"})
+"""Headers a component cannot set: those of the connection, and cookies of the platform's own origin."""
+
+
+class _Reply(msgspec.Struct):
+    status: int = 200
+    headers: dict[str, Any] = {}
+    body: Any = None
+
+
+class Replies:
+    """The answers under way. `start` listens; the undo it returns stops."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._prefix = f"reply.{new_id()}."
+        self._awaited: dict[str, asyncio.Future[bytes]] = {}
+        self._next = 0
+
+    async def start(self) -> Callable[[], Awaitable[None]]:
+        """Listen for answers."""
+        return await self._bus.on_message(f"{self._prefix}*", self._on_reply)
+
+    def expect(self) -> Awaited:
+        """A subject for one answer. Close it whatever happens."""
+        self._next += 1
+        token = str(self._next)
+        future = self._awaited[token] = asyncio.get_running_loop().create_future()
+        return Awaited(f"{self._prefix}{token}", future, lambda: self._awaited.pop(token, None))
+
+    def _on_reply(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        future = self._awaited.get(subject.decode().removeprefix(self._prefix))
+        if future is not None and not future.done():
+            future.set_result(data)
+
+
+class Awaited:
+    """One answer under way."""
+
+    def __init__(self, subject: str, future: asyncio.Future[bytes], forget: Callable[[], object]) -> None:
+        self.subject = subject
+        self._future = future
+        self._forget = forget
+
+    async def wait(self, timeout: float) -> Response:
+        """The flow's answer; a problem with status 504 when none comes in ``timeout`` seconds."""
+        try:
+            return response_of(await asyncio.wait_for(self._future, timeout))
+        except TimeoutError:
+            told = f"the flow gave no answer within {timeout:g} s; the event is accepted and goes on"
+            return problem(504, "reply-timeout", told, next_step="Look at the execution of the event.")
+
+    def close(self) -> None:
+        """Expect no answer any more."""
+        self._forget()
+
+
+def response_of(data: bytes) -> Response:
+    """The HTTP response for a worker's answer; a problem with status 502 for one that makes no sense."""
+    try:
+        reply = msgspec.json.decode(data, type=_Reply)
+    except msgspec.DecodeError:
+        return problem(502, "bad-reply", "the flow's answer cannot be read")
+    headers: dict[str, str] = {}
+    for name, value in reply.headers.items():
+        with contextlib.suppress(ValueError):
+            headers.update([_header(name, value)])
+    status = reply.status if 200 <= reply.status <= 599 else 500
+    if isinstance(reply.body, str):
+        media, content = "text/plain; charset=utf-8", reply.body.encode()
+    else:
+        media, content = "application/json", b"" if reply.body is None else msgspec.json.encode(reply.body)
+    media = headers.pop("content-type", media)
+    return Response(content, status, headers, media)
+
+
+def _header(name: str, value: Any) -> tuple[str, str]:
+    """A header that can be sent; `ValueError` for one that cannot."""
+    name, text = name.lower(), str(value)
+    name.encode("ascii")
+    text.encode("latin-1")
+    if name in DROPPED or not name.replace("-", "").replace("_", "").isalnum():
+        raise ValueError(name)
+    if any(character in text for character in "\r\n\0"):
+        raise ValueError(name)
+    return name, text
