@@ -74,9 +74,17 @@ def upgrade() -> None:
         op.f("ix_executions_flow_id_started_at_id"), "executions", ["flow_id", "started_at", "id"], unique=False
     )
     op.create_index(
+        "ix_executions_idle",
+        "executions",
+        ["flow_id", "last_at", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running'"),
+    )
+    op.create_index(
         "ix_executions_running",
         "executions",
-        ["flow_id"],
+        ["started_at", "id"],
         unique=False,
         sqlite_where=sa.text("state = 'running'"),
         postgresql_where=sa.text("state = 'running'"),
