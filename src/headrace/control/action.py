@@ -40,6 +40,10 @@ class Stop(_Action):
     """Ask its worker to stop and kill it at a deadline; with ``force`` at once. Its queue stays."""
 
     force: bool = False
+    final: bool = False
+    """A person stops the flow: the trigger's ``shutdown`` hook runs."""
+    successor: int = 0
+    """The epoch that takes its place; the hook also runs when that has another trigger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,7 @@ def _for(each: DeploymentView, view: FlowView, now: float) -> Action | None:
     if each.ended:
         return _ended(each, view)
     if view.wish == "stopped":
-        return _put_away(each, "the flow is stopped")
+        return _put_away(each, "the flow is stopped", final=each.state == "live")
     return _wanted(each, view, now)
 
 
@@ -91,13 +91,14 @@ def _wanted(each: DeploymentView, view: FlowView, now: float) -> Action | None:
     return before(each, target, view, now)
 
 
-def _stop(each: DeploymentView, why: str) -> Action | None:
-    return None if each.worker is None else Stop(epoch=each.epoch, why=why)
+def _stop(each: DeploymentView, why: str, *, final: bool = False, successor: int = 0) -> Action | None:
+    return None if each.worker is None else Stop(epoch=each.epoch, why=why, final=final, successor=successor)
 
 
-def _put_away(each: DeploymentView, why: str) -> Action:
+def _put_away(each: DeploymentView, why: str, *, final: bool = False, successor: int = 0) -> Action:
     """End its worker, then the deployment."""
-    return _stop(each, why) or Mark(epoch=each.epoch, state="stopped", why=why)
+    stop = _stop(each, why, final=final, successor=successor)
+    return stop or Mark(epoch=each.epoch, state="stopped", why=why)
 
 
 def _ended(each: DeploymentView, view: FlowView) -> Action | None:
@@ -230,7 +231,7 @@ def _live_before(each: DeploymentView, target: DeploymentView, view: FlowView, n
         return _keep_live(each, view, now)
     if target.strategy == "handover":
         return _hand_over(each, target)
-    return _put_away(each, f"deployment {target.epoch} takes its place")
+    return _put_away(each, f"deployment {target.epoch} takes its place", successor=target.epoch)
 
 
 def _hand_over(each: DeploymentView, target: DeploymentView) -> Action | None:

@@ -106,6 +106,16 @@ def test_stop_ends_the_worker_and_keeps_the_queue() -> None:
     assert planned(deployment(1, "stopped"), wish="stopped") == []
 
 
+def test_the_shutdown_hook_runs_only_where_startup_may_have_run() -> None:
+    both = deployment(1, "live", "live"), deployment(2, "warming", "warming")
+    finals = {each.epoch: each.final for each in planned(*both, wish="stopped") if isinstance(each, Stop)}
+    assert finals == {1: True, 2: False}
+    (stop,) = planned(both[0], deployment(2, "ready", "ready"))
+    assert isinstance(stop, Stop)
+    assert (stop.final, stop.successor) == (False, 2), "whether the trigger is another one is for the carrying out"
+    assert not any(each.final for each in planned(*both, wish="suspended") if isinstance(each, Stop))
+
+
 def test_suspension_ends_workers_and_changes_no_state() -> None:
     both = deployment(1, "live", "live"), deployment(2, "warming", "warming")
     assert kinds(*both, wish="suspended") == [("Stop", 1), ("Stop", 2)]

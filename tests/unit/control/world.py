@@ -117,7 +117,7 @@ class World:
         memory.had_worker = worker is not None
         if worker is not None and memory.warming_since is None:
             memory.warming_since = self.now  # adopted
-        if worker is None and self.rows[epoch].state in ENDED:
+        if worker is None and (self.rows[epoch].state in ENDED or self.wish != "running"):
             self.memory[epoch] = Memory()
 
     # -- what control does
@@ -137,7 +137,7 @@ class World:
             next(steps)
         except StopIteration:
             del self.under_way[epoch]
-            if isinstance(action, Start | Prepare | Stop):
+            if isinstance(action, Start | Prepare):
                 self.memory.setdefault(epoch, Memory()).had_worker = epoch in self.workers
 
     def crash(self) -> None:

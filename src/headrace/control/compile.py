@@ -1,0 +1,54 @@
+"""From a deployment's row to what its worker runs: the version's document with the frozen component versions."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from headrace.components.descriptor import Descriptor
+from headrace.errors import Refused
+from headrace.flows import document
+from headrace.flows.deployment import Code, DeploymentSpec
+from headrace.flows.publish import Resolved, compile_deployment
+from headrace.settings import Settings
+from headrace.store import components, deployments, flows
+
+__all__ = ["compile_row"]
+
+
+async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, epoch: int) -> DeploymentSpec:
+    """The spec of deployment ``epoch``. A `HeadraceError` other than `Unavailable` says why it cannot be made."""
+    row = await deployments.get(conn, flow_id, epoch)
+    version = await flows.get_version(conn, flow_id, row.version)
+    written = document.parse(version.document)
+    resolved = {}
+    for step, which in row.resolved.items():
+        resolved[step] = await _resolved(conn, str(which["component"]), int(which["revision"]))
+    spec = compile_deployment(
+        written,
+        resolved,
+        flow_id=flow_id,
+        version=row.version,
+        epoch=epoch,
+        journal_bytes=settings.journal_bytes,
+        journal_keep=settings.journal_keep,
+        message_limit=settings.message_limit,
+        queue_limit=settings.queue_limit,
+        step_memory=settings.step_memory,
+        ready_within=settings.ready_within,
+        stop_within=settings.stop_within,
+        runtime_folder="",
+    )
+    return msgspec.structs.replace(spec, sandbox=settings.sandbox)
+
+
+async def _resolved(conn: AsyncConnection, component: str, revision: int) -> Resolved:
+    version = await components.get_version(conn, component, revision)
+    if version.build is None:
+        raise Refused(
+            "not-built",
+            f"revision {revision} of component `{component}` is not built any more",
+            next_step=f"see `headrace component log {component} {revision}`",
+        )
+    code = msgspec.convert(version.build, Code)
+    return Resolved(code, Descriptor(version.descriptor).described(component, revision, code.language))

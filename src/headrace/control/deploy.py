@@ -1,0 +1,210 @@
+"""Carrying out what `headrace.control.plan` decided, one function per kind of action.
+
+Each may be cut off anywhere (the server dies) and done again: what it changes in the world is observed, and the row in
+the store is written last, or, where a trigger is silenced, first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import structlog
+
+from headrace.bus import journal, subjects
+from headrace.bus.buckets import Bucket
+from headrace.bus.client import Bus
+from headrace.bus.control import Command, Verb, WorkerState, decode_state
+from headrace.control.action import Action, Activate, Mark, Prepare, Quiesce, Start, Stop, TakeOver
+from headrace.control.compile import compile_row
+from headrace.control.observe import Key, Observer
+from headrace.control.specs import Specs
+from headrace.errors import HeadraceError, NotFound, Unavailable
+from headrace.flows.deployment import DeploymentSpec
+from headrace.runtime.base import Runtime, WorkerRef
+from headrace.settings import Settings
+from headrace.store import deployments
+from headrace.store.database import Database
+
+__all__ = ["Deployer", "ask"]
+
+ANSWER_WITHIN = 5.0
+ACTIVATE_WITHIN = 75.0
+"""A ``startup`` hook may take a minute."""
+KILL_MARGIN = 5.0
+ASK_EVERY = 1.0
+
+log = structlog.get_logger("control")
+
+
+async def ask(bus: Bus, key: Key, verb: Verb, *, final: bool = False) -> WorkerState:
+    """Tell a worker something and return its state at that moment; `Unavailable` (``no-answer``)."""
+    command = msgspec.json.encode(Command(verb, final))
+    return decode_state(await bus.request(subjects.worker_do(*key), command, ANSWER_WITHIN))
+
+
+class Deployer:
+    """Acts on stores, broker and workers. ``track`` is called with every worker that was started."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        bus: Bus,
+        runtime: Runtime,
+        settings: Settings,
+        observer: Observer,
+        track: Callable[[Key], None],
+    ) -> None:
+        self._db = db
+        self._bus = bus
+        self._runtime = runtime
+        self._settings = settings
+        self._observer = observer
+        self._track = track
+        self._specs = Specs(bus)
+        self._leases = Bucket(bus, subjects.LEASES)
+        self._does: dict[type[Any], Callable[[str, Any], Awaitable[None]]] = {
+            Prepare: self._prepare,
+            Start: self._start,
+            Activate: self._activate,
+            Quiesce: self._quiesce,
+            Stop: self._stop,
+            TakeOver: self._take_over,
+            Mark: self._mark,
+        }
+
+    async def carry_out(self, flow_id: str, action: Action) -> None:
+        """Do it. Raises `HeadraceError` when something that is needed does not answer, or refuses."""
+        await self._does[type(action)](flow_id, action)
+
+    async def _prepare(self, flow_id: str, action: Prepare) -> None:
+        key = flow_id, action.epoch
+        try:
+            async with self._db.read() as conn:
+                spec = await compile_row(conn, self._settings, flow_id, action.epoch)
+        except Unavailable:
+            raise
+        except HeadraceError as error:
+            self._observer.cannot(key, f"{error.reason}: {error.message}")
+            raise
+        await journal.prepare(self._bus, spec)
+        await self._specs.put(spec)
+        self._observer.prepared.add(key)
+
+    async def _start(self, flow_id: str, action: Start) -> None:
+        key = flow_id, action.epoch
+        async with self._db.read() as conn:
+            row = await deployments.get(conn, flow_id, action.epoch)
+        self._observer.starting(key, row.state)
+        ref = await self._runtime.start(flow_id, action.epoch)
+        self._observer.found(key, ref)
+        self._track(key)
+        worker = ref.as_dict() | {"runtime": self._settings.runtime}
+        restarts = row.restarts + (row.worker is not None)
+        await self._update(key, worker=worker, restarts=restarts)
+
+    async def _activate(self, flow_id: str, action: Activate) -> None:
+        key = flow_id, action.epoch
+        await self._take_lease(flow_id, action.epoch)
+        self._observer.heard(await ask(self._bus, key, "activate"))
+        try:
+            phase = await self._observer.reaches(key, ("live", "failed"), ACTIVATE_WITHIN)
+        except TimeoutError:
+            raise Unavailable("no-answer", f"deployment {action.epoch} does not begin") from None
+        if phase == "live":
+            await self._update(key, state="live")
+
+    async def _take_lease(self, flow_id: str, epoch: int) -> None:
+        """Compare and set: another server that decides on an older view does not get through."""
+        wanted = str(epoch).encode()
+        held = await self._leases.get(flow_id)
+        if held is None:
+            await self._leases.create(flow_id, wanted)
+        elif held.data != wanted:
+            await self._leases.update(flow_id, wanted, held.revision)
+
+    async def _quiesce(self, flow_id: str, action: Quiesce) -> None:
+        key = flow_id, action.epoch
+        await self._update(key, state="draining")
+        self._observer.heard(await ask(self._bus, key, "quiesce"))
+
+    async def _stop(self, flow_id: str, action: Stop) -> None:
+        key = flow_id, action.epoch
+        ref = self._observer.worker(key)
+        if ref is None:
+            return
+        if not action.force and not await self._stops(key, ref, action):
+            log.warning("worker.killed", flow_id=flow_id, epoch=action.epoch, pid=ref.pid)
+        await self._runtime.kill(ref)
+        self._observer.gone(key, ref)
+        await self._update(key, worker=None)
+
+    async def _stops(self, key: Key, ref: WorkerRef, action: Stop) -> bool:
+        """Ask until it listens, and wait for its end; False when that does not come in time."""
+        final = action.final or await self._trigger_changes(key, action.successor)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + 2 * self._settings.stop_within + KILL_MARGIN
+        while loop.time() < deadline:
+            with suppress(Unavailable):  # it is just starting, or ending, or hangs
+                await ask(self._bus, key, "stop", final=final)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._runtime.gone(ref), ASK_EVERY)
+                return True
+        return False
+
+    async def _trigger_changes(self, key: Key, successor: int) -> bool:
+        """Whether what ``startup`` prepared does not carry over to the next deployment."""
+        if not successor:
+            return False
+        old, new = await self._specs.get(*key), await self._specs.get(key[0], successor)
+        return old is not None and new is not None and _source(old) != _source(new)
+
+    async def _take_over(self, flow_id: str, action: TakeOver) -> None:
+        old, new = await self._specs.get(flow_id, action.epoch), await self._specs.get(flow_id, action.to)
+        if new is None:
+            raise NotFound("no-deployment", f"the broker does not know deployment {action.to}")
+        if old is not None:
+            taken = await journal.take_over(self._bus, old, new)
+            log.info("taken over", flow_id=flow_id, epoch=action.epoch, to=action.to, **_fields(taken))
+            await self._specs.delete(flow_id, action.epoch)
+        self._observer.prepared.discard((flow_id, action.epoch))
+
+    async def _mark(self, flow_id: str, action: Mark) -> None:
+        key = flow_id, action.epoch
+        changes: dict[str, Any] = {"state": action.state}
+        if action.reason:
+            changes["reason"] = action.reason
+        state = self._observer.state(key)
+        if action.state == "ready" and state is not None:
+            changes["ready_ms"] = state.ready_ms
+        if action.state in ("ready", "failed") and state is not None:
+            changes["steps"] = _steps(state)
+        await self._update(key, **changes)
+
+    async def _update(self, key: Key, **changes: Any) -> None:
+        """Change the row; nothing happens when the flow was removed meanwhile."""
+        try:
+            async with self._db.begin() as conn:
+                await deployments.update(conn, *key, **changes)
+        except NotFound:
+            return
+
+
+def _source(spec: DeploymentSpec) -> tuple[object, ...]:
+    trigger = spec.trigger
+    return trigger.id, trigger.code.component, trigger.function, trigger.fields
+
+
+def _steps(state: WorkerState) -> dict[str, Any]:
+    return {
+        step.id: {"host": step.host, "ready_ms": step.ready_ms, "reason": step.reason, "restarts": step.restarts}
+        for step in state.steps
+    }
+
+
+def _fields(taken: journal.TakenOver) -> dict[str, int]:
+    return {"moved": taken.moved, "parked": taken.parked}

@@ -1,0 +1,233 @@
+"""What is known of workers: which live, what they last said, how often they died. Makes the views that `plan` reads.
+
+All of it is in memory and can be lost: a new server finds living workers through the runtime and hears of them within
+a second; deadlines then begin anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from headrace.bus.control import WorkerState
+from headrace.control.view import DeploymentView, FlowView, Limits, Phase, State, Strategy, Wish, WorkerView
+from headrace.runtime.base import WorkerRef
+from headrace.store.deployments import Deployment
+from headrace.store.wishes import Wished
+
+__all__ = ["Key", "Observer"]
+
+Key = tuple[str, int]
+"""Flow id and epoch."""
+HEALTHY_AFTER = 60.0
+"""Seconds a worker must be live for its earlier deaths to be forgotten."""
+
+
+@dataclass
+class _Known:
+    """What is remembered of one deployment."""
+
+    ref: WorkerRef | None = None
+    state: WorkerState | None = None
+    heard: float = 0.0
+    warming_since: float | None = None
+    live_since: float | None = None
+    died: float | None = None
+    deaths: int = 0
+    cannot: str = ""
+    row_state: State | None = None
+    changed: float = 0.0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Observer:
+    """The memory of control. Never asks anybody; is told."""
+
+    def __init__(
+        self, limits: Limits, *, strategy: Strategy = "replace", clock: Callable[[], float], connected: bool = True
+    ) -> None:
+        self._limits = limits
+        self._strategy = strategy
+        self._clock = clock
+        self._known: dict[Key, _Known] = {}
+        self._away = not connected
+        self._back_since = clock()
+        self.prepared: set[Key] = set()
+        """Deployments that have queues (`headrace.control.specs`)."""
+
+    # -- what it is told ------------------------------------------------------------------------------------
+
+    def found(self, key: Key, ref: WorkerRef) -> bool:
+        """A worker lives. False when that was known."""
+        known = self._of(key)
+        if known.ref == ref:
+            return False
+        now = self._clock()
+        known.ref, known.heard, known.live_since = ref, now, None
+        if known.warming_since is None:
+            known.warming_since = now
+        if known.state is not None and known.state.pid != ref.pid:
+            known.state = None
+        return True
+
+    def gone(self, key: Key, ref: WorkerRef) -> None:
+        """That worker has ended. Counts as a death; whether it was wished is for `view` to say."""
+        known = self._of(key)
+        if known.ref == ref:
+            known.ref = known.state = known.live_since = None
+            self.attempt_failed(key)
+            self._tell(known)
+
+    def heard(self, state: WorkerState) -> bool:
+        """A heartbeat came; whether it says something new. One of a worker not yet found is kept for then."""
+        known = self._of((state.flow_id, state.epoch))
+        if known.ref is not None and known.ref.pid != state.pid:
+            return False
+        now = self._clock()
+        new = known.state is None or (known.state.pid, known.state.phase) != (state.pid, state.phase)
+        known.state, known.heard = state, now
+        if state.phase != "live":
+            known.live_since = None
+        elif known.live_since is None:
+            known.live_since = now
+        if new:
+            self._tell(known)
+        return new
+
+    def starting(self, key: Key, state: State) -> None:
+        """A worker is about to be started: a warm-up begins. That of a challenger goes on if it has begun before."""
+        known = self._of(key)
+        if known.warming_since is None or state == "live":
+            known.warming_since = self._clock()
+
+    def attempt_failed(self, key: Key) -> None:
+        """Its worker died, or could not be started: the next start waits."""
+        known = self._of(key)
+        known.deaths += 1
+        known.died = self._clock()
+
+    def cannot(self, key: Key, why: str) -> None:
+        """It can never be prepared as it is."""
+        self._of(key).cannot = why
+
+    def broker_lost(self) -> None:
+        """Nobody can be heard from now on; silence says nothing."""
+        self._away = True
+
+    def broker_back(self) -> None:
+        """Workers can be heard again."""
+        self._away = False
+        self._back_since = self._clock()
+
+    def forget(self, flow_ids: Collection[str]) -> None:
+        """Keep nothing of flows other than these, except of workers that live."""
+        for key, known in list(self._known.items()):
+            if key[0] not in flow_ids and known.ref is None:
+                del self._known[key]
+        self.prepared = {key for key in self.prepared if key[0] in flow_ids}
+
+    # -- what it tells --------------------------------------------------------------------------------------
+
+    def worker(self, key: Key) -> WorkerRef | None:
+        """The living worker of a deployment."""
+        known = self._known.get(key)
+        return known.ref if known else None
+
+    def workers(self) -> dict[Key, WorkerRef]:
+        """All living workers."""
+        return {key: known.ref for key, known in self._known.items() if known.ref is not None}
+
+    def state(self, key: Key) -> WorkerState | None:
+        """What a deployment's worker last said."""
+        known = self._known.get(key)
+        return known.state if known else None
+
+    def phase(self, key: Key) -> Phase | None:
+        """The phase its worker last told."""
+        state = self.state(key)
+        return state.phase if state and self.worker(key) else None
+
+    def warming(self) -> int:
+        """How many workers are warming up."""
+        return sum(self.phase(key) in (None, "warming") for key in self.workers())
+
+    async def reaches(self, key: Key, phases: Collection[Phase], within: float) -> Phase | None:
+        """Wait until the worker is in one of these phases and return it; `None` when it ended. `TimeoutError`."""
+        known = self._of(key)
+        async with asyncio.timeout(within):
+            while known.ref is not None and self.phase(key) not in phases:
+                await known.news.wait()
+        return self.phase(key)
+
+    def view(self, wished: Wished, pending: Mapping[Key, str], *, resting: bool = False) -> FlowView:
+        """The flow as `plan` sees it. ``resting``: as if it were suspended."""
+        wish: Wish = "suspended" if resting and wished.wish == "running" else wished.wish
+        deployments = [self._view(each, pending) for each in wished.deployments]
+        epochs = {each.epoch for each in wished.deployments}
+        deployments += [
+            self._ended(key, pending)
+            for key in {*self.prepared, *self.workers()}
+            if key[0] == wished.flow_id and key[1] not in epochs
+        ]
+        if wish != "running":
+            self._excuse(wished.flow_id)
+        return FlowView(flow_id=wished.flow_id, wish=wish, deployments=tuple(deployments), limits=self._limits)
+
+    def _view(self, row: Deployment, pending: Mapping[Key, str]) -> DeploymentView:
+        key = row.flow_id, row.epoch
+        known = self._of(key)
+        now = self._clock()
+        if known.row_state != row.state:
+            if row.state == "warming" and known.row_state is not None:  # a person started it again: a new story
+                known.deaths, known.died, known.warming_since, known.cannot = 0, None, None, ""
+            known.row_state, known.changed = row.state, now
+        if known.live_since is not None and now - known.live_since >= HEALTHY_AFTER:
+            known.deaths, known.died = 0, None
+        return DeploymentView(
+            epoch=row.epoch,
+            state=row.state,
+            strategy=self._strategy,
+            worker=self._worker(known, now),
+            pending=pending.get(key, ""),
+            prepared=key in self.prepared,
+            cannot=known.cannot,
+            warming_since=known.warming_since,
+            died=known.died,
+            deaths=known.deaths,
+            changed=known.changed,
+        )
+
+    def _ended(self, key: Key, pending: Mapping[Key, str]) -> DeploymentView:
+        known = self._of(key)
+        return DeploymentView(
+            epoch=key[1],
+            state="stopped",
+            worker=self._worker(known, self._clock()),
+            pending=pending.get(key, ""),
+            prepared=key in self.prepared,
+        )
+
+    def _worker(self, known: _Known, now: float) -> WorkerView | None:
+        if known.ref is None:
+            return None
+        state = known.state
+        return WorkerView(
+            phase=state.phase if state else None,
+            heard=now if self._away else max(known.heard, self._back_since),
+            reason=state.reason if state else "",
+        )
+
+    def _excuse(self, flow_id: str) -> None:
+        """Workers that end because nobody wants them did not die."""
+        for (owner, _), known in self._known.items():
+            if owner == flow_id and known.ref is None:
+                known.deaths, known.died, known.warming_since = 0, None, None
+
+    def _of(self, key: Key) -> _Known:
+        return self._known.setdefault(key, _Known())
+
+    def _tell(self, known: _Known) -> None:
+        """Wake everyone who waits for news."""
+        known.news.set()
+        known.news = asyncio.Event()
