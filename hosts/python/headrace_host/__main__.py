@@ -2,9 +2,13 @@
 
 import sys
 
-sys.path.append(__file__.removesuffix("/headrace_host/__main__.py"))
+_HERE = __file__.removesuffix("/__main__.py")
 
-from headrace_host.run import main
+# Component code finds the SDK, last of all, but never the host's own modules, whose names it may well use itself.
+sys.path[:] = [entry for entry in sys.path if entry != _HERE]
+sys.path.append(_HERE.removesuffix("/headrace_host"))
+
+from headrace_host.run import main  # noqa: E402
 
 if __name__ == "__main__":
     main()

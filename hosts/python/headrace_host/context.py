@@ -39,7 +39,7 @@ class HostContext:
 
     @property
     def execution(self) -> str | None:
-        return self._call.frame.get("execution")
+        return self._call.frame.get("execution") or None
 
     @property
     def attempt(self) -> int:
@@ -103,7 +103,7 @@ def data_keys(data: Message | Any) -> bytes:
         keys += b',"headers":' + _object(data.headers, "headers")
     if data.attachments:
         keys += b',"attachments":' + _object(data.attachments, "attachments")
-    if data.id is not None:
+    if data.id:
         keys += b',"id":' + to_json(str(data.id), "id")
     return keys
 

@@ -36,9 +36,9 @@ class Outbox:
         return emission
 
     def post(self, call: Call, event: str, keys: bytes) -> None:
-        """Send an emission whose answer only the worker cares for."""
+        """Send an emission that needs no answer: what becomes of it is between the worker and the call's input."""
         with self._transport.lock:
-            self._post(call, event, keys)
+            self._post(call, event, b'"confirm":false,' + keys)
 
     def post_rebound(self, call: Call, reason: str) -> None:
         """What raising `headrace_sdk.Rebound` does."""
