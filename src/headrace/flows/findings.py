@@ -7,13 +7,70 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from headrace.errors import Problem, Severity
 
-__all__ = ["LIMIT", "Findings", "clipped", "join", "nearest"]
+__all__ = ["LIMIT", "Findings", "Reason", "clipped", "join", "nearest"]
 
 LIMIT = 500
 """Problems reported for one document; a reader stops long before."""
+
+Reason = Literal[
+    "alias",
+    "both",
+    "choice",
+    "component-not-found",
+    "cycle",
+    "deprecated",
+    "duplicate-id",
+    "duplicate-key",
+    "empty",
+    "encoding",
+    "expression",
+    "field-choice",
+    "field-missing",
+    "field-requires",
+    "grants-all",
+    "key",
+    "merge-key",
+    "missing",
+    "name",
+    "no-after",
+    "no-credentials",
+    "no-steps",
+    "no-trigger",
+    "not-built",
+    "number",
+    "offer",
+    "offer-not-found",
+    "order",
+    "ordinary",
+    "path",
+    "range",
+    "repeated",
+    "several-triggers",
+    "step-not-always",
+    "step-not-before",
+    "syntax",
+    "tag",
+    "too-deep",
+    "too-large",
+    "too-many-problems",
+    "too-many-steps",
+    "trigger-key",
+    "type",
+    "unknown-field",
+    "unknown-key",
+    "unknown-name",
+    "unknown-step",
+    "unknown-variable",
+    "unreachable",
+    "unused-key",
+    "version",
+    "version-not-found",
+]
+"""What can be wrong with a flow document; each has a line in ``docs/reference/flow-document.md``."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
 
@@ -25,15 +82,15 @@ class Findings:
     found: list[Problem] = field(default_factory=list)
     dropped: int = 0
 
-    def error(self, path: str, reason: str, message: str, suggestion: str = "") -> None:
+    def error(self, path: str, reason: Reason, message: str, suggestion: str = "") -> None:
         """Something that must be mended before the document can be used."""
         self._add(path, reason, message, suggestion, "error")
 
-    def warning(self, path: str, reason: str, message: str, suggestion: str = "") -> None:
+    def warning(self, path: str, reason: Reason, message: str, suggestion: str = "") -> None:
         """Something that is most likely not meant."""
         self._add(path, reason, message, suggestion, "warning")
 
-    def _add(self, path: str, reason: str, message: str, suggestion: str, severity: Severity) -> None:
+    def _add(self, path: str, reason: Reason, message: str, suggestion: str, severity: Severity) -> None:
         if len(self.found) < LIMIT:
             self.found.append(Problem(path, reason, message, suggestion, severity))
         else:

@@ -52,10 +52,13 @@ def wishes(step: Step, offer: Offer | None) -> Iterator[tuple[str, Any, Access]]
         for name, field in offer.fields.items():
             if field.grants is not None and values.get(name) not in (None, ""):
                 yield join("fields", name), values[name], field.grants
-    for path in step.read:
-        yield "paths.read", path, "read"
-    for path in step.write:
-        yield "paths.write", path, "write"
+    yield from _listed(step.read, "read")
+    yield from _listed(step.write, "write")
+
+
+def _listed(paths: tuple[str, ...], access: Access) -> Iterator[tuple[str, str, Access]]:
+    for number, path in enumerate(paths):
+        yield f"paths.{access}" if len(paths) == 1 else f"paths.{access}[{number}]", path, access
 
 
 def filled(step: Step, offer: Offer) -> dict[str, Any]:

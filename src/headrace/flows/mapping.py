@@ -58,7 +58,16 @@ class MappingError(HeadraceError):
 class Expression:
     """A compiled expression; evaluates from any thread, as often as you like."""
 
-    __slots__ = ("_condition", "_expression", "fields", "reads_steps", "references", "source", "variables")
+    __slots__ = (
+        "_condition",
+        "_expression",
+        "fields",
+        "output_fields",
+        "reads_steps",
+        "references",
+        "source",
+        "variables",
+    )
 
     def __init__(self, source: str) -> None:
         """Compile ``source``; raises `MappingError` naming the place when it is not JSONata."""
@@ -74,6 +83,8 @@ class Expression:
         """Whether `evaluate` needs ``steps`` at all."""
         self.references: frozenset[str] | None = None if everything or steps is True else frozenset(steps)
         """Ids of the steps whose outputs it reads; `None` when that cannot be told, so all are needed."""
+        self.output_fields: Mapping[str, frozenset[str]] = _output_fields(steps)
+        """Per step id what it reads of the output (``body``, …); without those it may read all of."""
         self.variables: frozenset[str] = frozenset(bindings) - {"steps"}
         """Names after ``$`` that it reads but nobody defines: most likely misspelt."""
         self.fields: frozenset[str] | None = None if whole is True else frozenset(whole)
@@ -116,6 +127,12 @@ def _compiled(source: str) -> jlens.Expression:
         raise MappingError("text", "The expression holds half of a surrogate pair", error.start) from None
     except jlens.JlensError as error:
         raise _explained(error, source, 0) from None
+
+
+def _output_fields(steps: Any) -> dict[str, frozenset[str]]:
+    if steps is True:
+        return {}
+    return {step: frozenset(read) for step, read in steps.items() if read is not True}
 
 
 def _explained(error: Exception, source: str, shift: int) -> MappingError:

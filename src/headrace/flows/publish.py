@@ -101,7 +101,7 @@ def _step(step: Step, resolved: Resolved, **settled: Any) -> StepSpec:
         function=step.function,
         main=offer.main,
         code=resolved.code,
-        trigger_type=offer.trigger_type if step.kind == "trigger" else None,
+        trigger_type=offer.trigger_type or "webhook" if step.kind == "trigger" else None,
         fields=grants.filled(step, offer),
         when=step.when,
         input=step.input,

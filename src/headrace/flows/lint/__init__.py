@@ -1,0 +1,43 @@
+"""Everything that can be told about a flow document before it runs.
+
+`lint` never raises for what a document says: it returns problems, errors and warnings, each with the path of the
+field, a reason and, where there is one, a suggestion. A document without errors can be published.
+The reasons are listed in ``docs/reference/flow-document.md``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from headrace.errors import Invalid, Problem
+from headrace.flows.catalog import Catalog
+from headrace.flows.document import Document, parse
+from headrace.flows.findings import Findings
+from headrace.flows.lint import expressions, offers, shape
+
+__all__ = ["check", "lint"]
+
+_STEP = re.compile(r"steps\[(\d+)\]")
+
+
+def lint(text: str | bytes, catalog: Catalog) -> tuple[Problem, ...]:
+    """The problems of a document's text; what the text cannot say comes first, and alone."""
+    try:
+        document = parse(text)
+    except Invalid as invalid:
+        return invalid.problems
+    return check(document, catalog)
+
+
+def check(document: Document, catalog: Catalog) -> tuple[Problem, ...]:
+    """The problems of a document that can be read, in the order of its steps."""
+    findings = Findings()
+    graph = shape.check(document, findings)
+    offers.check(document, catalog, findings)
+    expressions.check(document, graph, findings)
+    return tuple(sorted(findings.problems, key=_place))
+
+
+def _place(problem: Problem) -> int:
+    match = _STEP.match(problem.path)
+    return int(match[1]) if match else -1
