@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -29,14 +29,14 @@ _MIGRATION_LOCK = 0x4845_4144  # any number of our own, for pg_advisory_xact_loc
 class Database:
     """A pool of connections to the store.
 
-    ``url`` is ``sqlite:///path`` or ``postgresql://…``. Nothing connects before the first use. ``durable`` makes
-    SQLite flush at every commit, so that a power cut loses nothing.
+    ``url`` is ``sqlite:///path`` or ``postgresql://…``, else `Invalid` (``settings-invalid``). Nothing connects before
+    the first use. ``durable`` makes SQLite flush at every commit, so that a power cut loses nothing.
     """
 
     def __init__(self, url: str, *, durable: bool = False) -> None:
         target = _with_driver(url)
         self.sqlite = target.get_backend_name() == "sqlite"
-        self._where = target.render_as_string(hide_password=True)
+        self._where = str(target.database) if self.sqlite else target.render_as_string(hide_password=True)
         arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT} if self.sqlite else {"connect_timeout": 10}
         self._engine = create_async_engine(
             target,
@@ -56,8 +56,9 @@ class Database:
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes: committed at the end of the block, rolled back on an exception.
 
-        Raises `Unavailable` (``store-full``, ``store-busy``, ``store-unreachable``) and `Invalid` (``store-value``: a
-        number too large, or for PostgreSQL a text with a zero character). `RuntimeError` inside another `begin`.
+        Raises `Unavailable` (``store-full``, ``store-busy``, ``store-unreachable``, ``store-broken``) and `Invalid`
+        (``store-value``: a number too large, or for PostgreSQL a text with a zero character). `RuntimeError` inside
+        another `begin`.
         """
         if self._writer is not None and self._writer is asyncio.current_task():
             raise RuntimeError("a writing transaction inside another would wait for itself for ever")
@@ -110,7 +111,8 @@ class _Translated:
 _TELL = {
     "store-full": ("the disk of the database {where} is full", "free disk space"),
     "store-busy": ("the database {where} is busy with another writer", "try again"),
-    "store-unreachable": ("the database {where} does not answer: {error}", "is it running?"),
+    "store-unreachable": ("the database {where} does not answer: {error}", "check that it is there and lets us in"),
+    "store-broken": ("the database {where} is damaged: {error}", "restore it from a backup"),
 }
 
 
@@ -131,12 +133,13 @@ def _translate(error: BaseException, where: str) -> HeadraceError | None:
 # https://www.sqlite.org/rescode.html, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _REASONS = {
     "SQLITE_FULL": "store-full",
-    "SQLITE_IOERR_WRITE": "store-full",  # a disk that fills while the log is written
     "SQLITE_BUSY": "store-busy",
     "SQLITE_LOCKED": "store-busy",
     "SQLITE_CANTOPEN": "store-unreachable",
     "SQLITE_READONLY": "store-unreachable",
     "SQLITE_IOERR": "store-unreachable",
+    "SQLITE_CORRUPT": "store-broken",
+    "SQLITE_NOTADB": "store-broken",
     "53100": "store-full",
     "40001": "store-busy",
     "40P01": "store-busy",
@@ -144,6 +147,8 @@ _REASONS = {
     "55P03": "store-busy",
     "08": "store-unreachable",
     "57P": "store-unreachable",
+    "XX001": "store-broken",
+    "XX002": "store-broken",
 }
 
 
@@ -155,10 +160,16 @@ def _reason(error: DBAPIError) -> str | None:
     return "store-unreachable" if isinstance(error, OperationalError) else None
 
 
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+
 def _with_driver(url: str) -> URL:
-    target = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
-    driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}[target.get_backend_name()]
-    return target.set(drivername=driver)
+    try:
+        target = make_url(url)
+        return target.set(drivername=_DRIVERS[target.drivername.partition("+")[0]])
+    except (ArgumentError, KeyError):
+        told = "database_url is not one of sqlite:///path and postgresql://user:password@host/name"
+        raise Invalid("settings-invalid", told) from None
 
 
 def _listen(engine: Any, durable: bool) -> None:

@@ -198,6 +198,23 @@ async def test_a_database_that_cannot_be_reached_says_so(url: str) -> None:
     await db.close()
 
 
+async def test_a_damaged_database_says_so(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite3").write_bytes(b"no database at all" * 1000)
+    db = Database(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    with pytest.raises(Unavailable, match="is damaged") as caught:
+        await db.migrate()
+    assert caught.value.reason == "store-broken"
+    await db.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://a:secret@b/c", "store.sqlite3", "://"])
+def test_a_url_of_no_known_kind_is_refused(url: str) -> None:
+    with pytest.raises(Invalid, match="postgresql://") as caught:
+        Database(url)
+    assert caught.value.reason == "settings-invalid"
+    assert "secret" not in caught.value.message
+
+
 async def test_passwords_are_not_told() -> None:
     db = Database("postgres://headrace:secret@127.0.0.1:1/none")
     with pytest.raises(Unavailable) as caught:
