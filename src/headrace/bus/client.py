@@ -163,6 +163,7 @@ class Bus:
                 error_cb=bus._on_error,
             )
         except (nats.errors.Error, OSError, TimeoutError) as error:
+            await bus._give_up()
             if "uthorization" in str(error):
                 raise Unavailable("broker-login", f"the broker at {url} refused our credentials") from error
             raise Unavailable("broker-unreachable", f"no broker answers at {url}: {error}") from error
@@ -170,6 +171,14 @@ class Bus:
         await bus.on_message(f"{bus._inbox}.*", bus._on_ack)
         bus._sweeper = asyncio.create_task(bus._sweep(), name="bus-sweep")
         return bus
+
+    async def _give_up(self) -> None:
+        """Close what a failed connect left open; nats-py's own ``close`` would wait for a task it never started."""
+        transport = self._client._transport
+        if transport:
+            transport.close()
+            with contextlib.suppress(OSError):
+                await transport.wait_closed()
 
     def _keep_connected(self) -> None:
         options = self._client.options

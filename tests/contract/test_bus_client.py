@@ -1,0 +1,224 @@
+"""What the platform relies on in nats-py and in the broker, pinned: an upgrade that changes it is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from headrace.bus import buckets, subjects
+from headrace.bus.client import Bus, JournalFull, Stored
+from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
+from headrace.testing.plane import Plane, until
+
+STREAM: dict[str, Any] = {
+    "name": "S",
+    "subjects": ["s.>"],
+    "storage": "file",
+    "discard": "new",
+    "max_bytes": 1 << 20,
+    "allow_direct": True,
+    "duplicate_window": 600_000_000_000,
+}
+
+
+@pytest.fixture
+async def plane() -> AsyncIterator[Plane]:
+    async with Plane.start() as running:
+        await running.bus.api("STREAM.CREATE.S", STREAM)
+        yield running
+
+
+async def kill_broker(plane: Plane) -> None:
+    process = plane.broker.process
+    assert process is not None
+    os.kill(process.pid, 9)
+    await plane.broker.died()
+
+
+async def test_a_repeat_of_an_id_is_stored_once(plane: Plane) -> None:
+    first = await plane.bus.store("s.a", b"1", msg_id="x")
+    assert await plane.bus.store("s.a", b"2", msg_id="x") == Stored(first.seq, duplicate=True)
+    assert (await plane.bus.get("S", first.seq)).data == b"1"  # type: ignore[union-attr]
+
+
+async def test_many_stores_at_once_keep_their_order(plane: Plane) -> None:
+    results = await asyncio.gather(*(plane.bus.store("s.a", b"%d" % n, msg_id=str(n)) for n in range(500)))
+    assert [result.seq for result in results] == list(range(1, 501))
+    assert [entry.data async for entry in plane.bus.read("S", "s.a")] == [b"%d" % n for n in range(500)]
+
+
+async def test_a_full_stream_says_so_and_stores_nothing(plane: Plane) -> None:
+    with pytest.raises(JournalFull):
+        for number in range(200):
+            await plane.bus.store("s.a", b"x" * 10_000, msg_id=str(number))
+
+
+async def test_a_subject_nobody_stores_is_refused(plane: Plane) -> None:
+    with pytest.raises(Refused) as refused:
+        await plane.bus.store("nowhere", b"", msg_id="1")
+    assert refused.value.reason == "subject-refused"
+
+
+async def test_a_subject_taken_out_of_the_stream_is_refused_and_its_messages_stay(plane: Plane) -> None:
+    await plane.bus.api("STREAM.UPDATE.S", STREAM | {"subjects": ["s.a", "s.b"]})
+    stored = await plane.bus.store("s.a", b"before", msg_id="1")
+    await plane.bus.api("STREAM.UPDATE.S", STREAM | {"subjects": ["s.b"]})
+    with pytest.raises(Refused):
+        await plane.bus.store("s.a", b"after", msg_id="2")
+    entry = await plane.bus.get("S", stored.seq)
+    assert entry is not None and entry.data == b"before"
+
+
+async def test_stores_wait_for_a_broker_that_is_away_and_keep_their_order(plane: Plane) -> None:
+    await plane.bus.store("s.a", b"0", msg_id="0")
+    await kill_broker(plane)
+    waiting = [asyncio.ensure_future(plane.bus.store("s.a", b"%d" % n, msg_id=str(n))) for n in range(1, 100)]
+    await until(lambda: not plane.bus.connected)
+    await plane.broker.start()
+    results = await asyncio.gather(*waiting)
+    assert [result.duplicate for result in results] == [False] * 99
+    assert [entry.data async for entry in plane.bus.read("S", "s.a")] == [b"%d" % n for n in range(100)]
+
+
+async def test_ids_are_remembered_over_a_restart_of_the_broker(plane: Plane) -> None:
+    await plane.bus.store("s.a", b"1", msg_id="x")
+    await kill_broker(plane)
+    await plane.broker.start()
+    assert (await plane.bus.store("s.a", b"1", msg_id="x")).duplicate
+
+
+async def test_closing_ends_what_waits(plane: Plane) -> None:
+    other = await Bus.connect(plane.access["url"], plane.access["user"], plane.access["password"])
+    await kill_broker(plane)
+    waiting = asyncio.ensure_future(other.store("s.a", b"", msg_id="1"))
+    await until(lambda: not other.connected)
+    await other.close()
+    await other.close()
+    with pytest.raises(Unavailable) as closed:
+        await waiting
+    assert closed.value.reason == "bus-closed"
+    await plane.broker.start()
+
+
+async def test_a_wrong_password_is_told_from_an_absent_broker(plane: Plane) -> None:
+    with pytest.raises(Unavailable) as login:
+        await Bus.connect(plane.access["url"], "headrace", "wrong")
+    assert login.value.reason == "broker-login"
+    with pytest.raises(Unavailable) as absent:
+        await Bus.connect("nats://127.0.0.1:9", "headrace", "wrong")
+    assert absent.value.reason == "broker-unreachable"
+
+
+async def test_reading_starts_and_ends_where_asked(plane: Plane) -> None:
+    for number in range(10):
+        await plane.bus.store("s.even" if number % 2 == 0 else "s.odd", b"%d" % number, msg_id=str(number))
+    read = plane.bus.read
+    assert [entry.data async for entry in read("S", "s.even")] == [b"0", b"2", b"4", b"6", b"8"]
+    assert [entry.data async for entry in read("S", ["s.even", "s.odd"], start_seq=9)] == [b"8", b"9"]
+    assert [entry.data async for entry in read("S", "s.odd", tail=2)] == [b"7", b"9"]
+    assert [entry.data async for entry in read("S", "s.>", tail=100)] == [b"%d" % number for number in range(10)]
+    assert [entry.data async for entry in read("S", "s.none")] == []
+    assert [entry.data async for entry in read("S", "s.odd", tail=0)] == []
+
+
+async def test_following_goes_on_over_a_restart_without_gap_or_repeat(plane: Plane) -> None:
+    seen: list[bytes] = []
+
+    async def follow() -> None:
+        async for entry in plane.bus.read("S", "s.a", follow=True):
+            seen.append(entry.data)  # noqa: PERF401  read while it grows
+
+    task = asyncio.create_task(follow())
+    for number in range(20):
+        await plane.bus.store("s.a", b"%d" % number, msg_id=str(number))
+        if number == 10:
+            await kill_broker(plane)
+            await plane.broker.start()
+    await until(lambda: len(seen) >= 20, within=20)
+    assert seen == [b"%d" % number for number in range(20)]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_get_tells_a_missing_message_from_a_missing_stream(plane: Plane) -> None:
+    assert await plane.bus.get("S", 17) is None
+    assert await plane.bus.last("S", "s.none") is None
+    with pytest.raises(NotFound):
+        await plane.bus.get("NONE", 1)
+
+
+async def test_a_bucket_guards_a_value_by_its_revision(plane: Plane) -> None:
+    bucket = buckets.Bucket(plane.bus, subjects.LEASES)
+    assert await bucket.get("k") is None
+    revision = await bucket.create("k", b"1")
+    with pytest.raises(Refused):
+        await bucket.create("k", b"2")
+    revision = await bucket.update("k", b"2", revision)
+    with pytest.raises(Refused):
+        await bucket.update("k", b"3", revision - 1)
+    await bucket.delete("k")
+    assert await bucket.get("k") is None
+    assert await bucket.keys() == []
+    await bucket.create("k", b"4")
+    await bucket.put("a.b", b"5")
+    assert sorted(await bucket.keys()) == ["a.b", "k"]
+    assert await bucket.keys("a.") == ["a.b"]
+
+
+async def test_watching_a_key_shows_its_value_and_every_change(plane: Plane) -> None:
+    bucket = buckets.Bucket(plane.bus, subjects.LEASES)
+    await bucket.put("k", b"1")
+    seen: list[bytes | None] = []
+
+    async def watch() -> None:
+        async for value in bucket.watch("k"):
+            seen.append(value.data)  # noqa: PERF401  read while it grows
+
+    task = asyncio.create_task(watch())
+    await until(lambda: seen == [b"1"])
+    await bucket.put("k", b"2")
+    await bucket.delete("k")
+    await until(lambda: seen == [b"1", b"2", None])
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_broker_hands_back_a_scheduled_message_when_it_is_due(plane: Plane) -> None:
+    headers = {"Nats-Schedule": "@at 2020-01-01T00:00:00Z", "Nats-Schedule-Target": "due.f.1.s.m"}
+    await plane.bus.store("delay.f.1.s.m", b"late", msg_id="m", headers=headers)
+
+    async def due() -> Any:
+        return await plane.bus.last(subjects.DELAYS, "due.f.1.s.m")
+
+    assert (await until(due, within=10)).data == b"late"
+    assert await plane.bus.last(subjects.DELAYS, "delay.f.1.s.m") is None
+
+
+async def test_a_consumer_reset_brings_back_what_was_not_acknowledged(plane: Plane) -> None:
+    for number in range(3):
+        await plane.bus.store("s.a", b"%d" % number, msg_id=str(number))
+    replies: list[tuple[bytes, bytes]] = []
+    await plane.bus.on_message("deliver.c", lambda _, reply, data, __: replies.append((data, reply)))
+    config = {"durable_name": "c", "ack_policy": "explicit", "deliver_subject": "deliver.c", "filter_subjects": ["s.a"]}
+    await plane.bus.api("CONSUMER.CREATE.S.c", {"stream_name": "S", "config": config, "action": ""})
+    await until(lambda: len(replies) == 3)
+    plane.bus.publish(replies[0][1].decode(), b"+ACK")
+    await plane.bus.flush()
+    replies.clear()
+    await plane.bus.api("CONSUMER.RESET.S.c", {})
+    await until(lambda: [data for data, _ in replies] == [b"1", b"2"])
+
+
+async def test_header_values_cannot_smuggle_lines(plane: Plane) -> None:
+    with pytest.raises(ValueError, match="line break"):
+        await plane.bus.store("s.a", b"", headers={"X": "a\r\nNats-Rollup: all"})
+
+
+async def test_requests_nobody_answers_say_so(plane: Plane) -> None:
+    with pytest.raises(HeadraceError) as nobody:
+        await plane.bus.request("nobody.home", b"", timeout=0.5)
+    assert nobody.value.reason == "no-answer"

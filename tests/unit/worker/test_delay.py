@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.flows.deployment import Retry
+from headrace.worker.delay import REBOUND_LIMIT, rebound_delay
+
+
+def test_rebounds_double_from_fifteen_seconds_to_a_day() -> None:
+    assert [rebound_delay(attempt) for attempt in (1, 2, 3, 4)] == [15, 30, 60, 120]
+    assert rebound_delay(REBOUND_LIMIT) == 86_400
+
+
+@given(st.integers(1, 10_000), st.floats(0.01, 100), st.floats(1, 10), st.floats(1, 10_000))
+def test_a_retry_never_waits_longer_than_its_most(attempt: int, first: float, factor: float, most: float) -> None:
+    retry = Retry(attempts=attempt, first=first, factor=factor, max=most)
+    assert 0 < retry.delay(attempt) <= most
+    assert retry.delay(attempt) <= retry.delay(attempt + 1)
