@@ -160,6 +160,8 @@ class Bus:
                 name=name,
                 allow_reconnect=False,
                 connect_timeout=5,
+                max_reconnect_attempts=3,
+                reconnect_time_wait=0.1,
                 error_cb=bus._on_error,
             )
         except (nats.errors.Error, OSError, TimeoutError) as error:
@@ -174,7 +176,7 @@ class Bus:
 
     async def _give_up(self) -> None:
         """Close what a failed connect left open; nats-py's own ``close`` would wait for a task it never started."""
-        transport = self._client._transport
+        transport: Any = self._client._transport
         if transport:
             transport.close()
             with contextlib.suppress(OSError):
