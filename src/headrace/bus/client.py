@@ -161,7 +161,7 @@ class Bus:
                 allow_reconnect=False,
                 connect_timeout=5,
                 max_reconnect_attempts=3,
-                reconnect_time_wait=0.1,
+                reconnect_time_wait=0.1,  # type: ignore[arg-type]  # given to asyncio.sleep
                 error_cb=bus._on_error,
             )
         except (nats.errors.Error, OSError, TimeoutError) as error:
