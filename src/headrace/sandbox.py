@@ -42,6 +42,7 @@ USER_NAME = "headrace"
 TMP_SIZE = 256 * 1024 * 1024
 """Most that fits into the private ``/tmp``, which is memory."""
 PROBE_TIMEOUT = 10.0
+NO_SETPRIV = "setpriv (of util-linux) is not installed, which root needs to give its rights away"
 ENOUGH_FOR_SIZE = (0, 7)
 """The first bubblewrap that can limit the size of a ``/tmp``."""
 
@@ -64,16 +65,12 @@ class Command:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: str | None
-    user: int | None
     sandboxed: bool
 
     @property
     def options(self) -> dict[str, Any]:
         """Keyword arguments for `subprocess.Popen` and `asyncio.create_subprocess_exec`."""
-        options: dict[str, Any] = {"env": dict(self.env), "cwd": self.cwd, "start_new_session": True}
-        if self.user is not None:
-            options |= {"user": self.user, "group": self.user, "extra_groups": ()}
-        return options
+        return {"env": dict(self.env), "cwd": self.cwd, "start_new_session": True}
 
 
 def command(
@@ -98,20 +95,17 @@ def command(
     end of the thread that started it: stop a process gently by its own protocol. When the inner program ends, so does
     the monitor, with the same exit status (128 + signal number when a signal ended it).
 
-    Raises `Unavailable` (``no-sandbox``) for mode ``require`` where bubblewrap does not work, and `Refused`
-    (``path-missing``) for a path that does not exist.
+    Raises `Unavailable` (``no-sandbox``) for mode ``require`` where bubblewrap does not work, and as root where setpriv
+    is missing; `Refused` (``path-missing``) for a path that does not exist.
     """
     if _is_root() and not uid:
         raise ValueError("as root a uid other than 0 is needed: component code never runs as root")
     user = uid if _is_root() else None
     full = {**ENVIRONMENT, "USER": USER_NAME, "LOGNAME": USER_NAME, **(env or {})}
-    if _use_bwrap(mode):
-        inner = (*_bwrap(cwd, read, write, network=network, user=user, version=probe().version), *_drop(user), *argv)
-        where = None
-    else:
-        inner, where = tuple(argv), cwd
-    whole = (*_SOCKET_SHELL, *inner) if socket else inner
-    return Command(whole, full, where, user if where is not None else None, sandboxed=where is None)
+    boxed = _use_bwrap(mode)
+    bwrap = _bwrap(cwd, read, write, network=network, user=user, version=probe().version) if boxed else ()
+    inner = (*bwrap, *_drop(user), *argv)
+    return Command((*_SOCKET_SHELL, *inner) if socket else inner, full, None if boxed else cwd, sandboxed=boxed)
 
 
 def probe() -> Probe:
@@ -126,7 +120,7 @@ def _probe() -> Probe:
     version = _bwrap_version()
     user = 65_534 if _is_root() else None
     if user is not None and shutil.which("setpriv") is None:
-        return Probe(False, "setpriv (util-linux) is not installed; as root it is needed to drop rights", version)
+        return Probe(False, NO_SETPRIV, version)
     trial = (*_bwrap("/", user=user, version=version), *_drop(user), "/bin/sh", "-c", "exit 0")
     try:
         done = subprocess.run(
@@ -174,9 +168,12 @@ def _use_bwrap(mode: Mode) -> bool:
 
 
 def _drop(user: int | None) -> tuple[str, ...]:
+    """Become the user for good. Not by `subprocess`'s ``user``, which uvloop does not have."""
     if user is None:
         return ()
-    setpriv = shutil.which("setpriv") or "/usr/bin/setpriv"
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise Unavailable("no-sandbox", NO_SETPRIV, next_step="install util-linux, or do not run Headrace as root")
     return (
         setpriv, f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs", "--inh-caps=-all",
         "--bounding-set=-all",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def answer(code: str, **options: Any) -> str:
 @pytest.fixture
 def no_bwrap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine without bubblewrap."""
-    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None if name == "bwrap" else f"/usr/bin/{name}")
     sandbox._probe.cache_clear()
     yield
     sandbox._probe.cache_clear()
@@ -144,6 +145,35 @@ def test_no_environment_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert names <= {*sandbox.ENVIRONMENT, "USER", "LOGNAME", "GIVEN", "PWD"}
 
 
+@bwrap
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only: becomes an ordinary user, which this test is anyway")
+def test_an_ordinary_user_has_the_same_sandbox(tmp_path: Path) -> None:
+    """With the system's Python, as this one may be closed to other users."""
+    python = shutil.which("python3", path="/usr/bin")
+    if python is None or not _reads_our_packages(python):
+        pytest.skip("needs a Python of the system's that can import this package")
+    code = (
+        "import os, subprocess; from headrace import sandbox;"
+        "assert sandbox.probe().available, sandbox.probe();"
+        "made = sandbox.command(('/bin/sh', '-c', 'id -u; ls /; ls /tmp; touch /x /usr/x || true'));"
+        "done = subprocess.run(made.argv, text=True, capture_output=True, **made.options);"
+        "print(made.sandboxed, done.stdout.split())"
+    )
+    said = subprocess.run([*NOBODY, python, "-c", code], env=OURS, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("True ['65534', 'bin', 'dev', 'etc',")
+    assert "root" not in said
+    assert "home" not in said
+
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+OURS = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _reads_our_packages(python: str) -> bool:
+    trial = [*NOBODY, python, "-c", "import headrace.sandbox"]
+    return subprocess.run(trial, env=OURS, capture_output=True, check=False).returncode == 0
+
+
 # How it starts and ends.
 
 
@@ -218,11 +248,11 @@ def test_as_root_a_user_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_bwrap")
 def test_without_bubblewrap_auto_is_a_plain_process_with_the_user_dropped(tmp_path: Path) -> None:
-    made = sandbox.command(("prog", "arg"), cwd=str(tmp_path), uid=UID)
-    assert made.argv == ("prog", "arg")
+    made = sandbox.command(("/usr/bin/id", "-u"), cwd=str(tmp_path), uid=UID)
     assert made.sandboxed is False
     assert made.options["cwd"] == str(tmp_path)
-    assert made.options.get("user") == (UID if os.geteuid() == 0 else None)
+    said = subprocess.run(made.argv, capture_output=True, text=True, check=True, **made.options).stdout
+    assert int(said) == (UID if os.geteuid() == 0 else os.geteuid())
 
 
 @pytest.mark.usefixtures("no_bwrap")

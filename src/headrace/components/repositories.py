@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -234,8 +235,7 @@ class Repositories:
                 index = {"GIT_INDEX_FILE": str(Path(place) / "index")}
                 await _git(repository, "read-tree", _checked(commit), env=index)
                 await _git(repository, f"--work-tree={folder}", "checkout-index", "--all", env=index)
-            await asyncio.to_thread(_refuse_outside_links, folder)
-            await asyncio.to_thread(folder.chmod, 0o755)
+            await asyncio.to_thread(_settle_files, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -266,18 +266,21 @@ def _write(path: Path, text: str, mode: int) -> None:
     new.replace(path)
 
 
-def _refuse_outside_links(folder: Path) -> None:
+def _settle_files(folder: Path) -> None:
+    """Refuse links that leave the folder, and let everyone read, whatever umask git was run with."""
     root = os.path.realpath(folder)
+    os.chmod(root, 0o755)  # noqa: PTH101
     for place, folders, files in os.walk(root):
         for name in (*folders, *files):
             path = os.path.join(place, name)  # noqa: PTH118 - thousands of them
-            if os.path.islink(path):  # noqa: PTH114
-                reached = os.path.realpath(path)
-                if reached != root and not reached.startswith(root + "/"):
-                    shown = os.path.relpath(path, root)
-                    raise Invalid(
-                        "link-outside", f"{shown} is a link that leaves the repository", next_step="copy the file"
-                    )
+            mode = os.lstat(path).st_mode
+            if not stat.S_ISLNK(mode):
+                os.chmod(path, 0o755 if mode & 0o100 else 0o644)  # noqa: PTH101
+            elif not f"{os.path.realpath(path)}/".startswith(f"{root}/"):
+                shown = os.path.relpath(path, root)
+                raise Invalid(
+                    "link-outside", f"{shown} is a link that leaves the repository", next_step="copy the file"
+                )
 
 
 async def _git(repository: Path | None, *arguments: str, env: Mapping[str, str] | None = None) -> bytes:
@@ -287,7 +290,7 @@ async def _git(repository: Path | None, *arguments: str, env: Mapping[str, str] 
         process = await asyncio.create_subprocess_exec(
             "git", *where, *arguments,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env={**git_environment(), **(env or {})}, umask=0o022,
+            env={**git_environment(), **(env or {})},
         )  # fmt: skip
     except FileNotFoundError:
         raise Unavailable("no-git", "git is not installed", next_step="install git") from None
