@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-HOST = Path(__file__).parents[2] / "hosts" / "python"
+HOST = Path(__file__).parents[3] / "hosts" / "python"
 
 GOOD = {
     "title": "Shop",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.integration.components import HOST, WorkTree, descriptor, files, make_wheel, offline, until
+from tests.integration.pushes.parts import HOST, WorkTree, descriptor, files, make_wheel, offline, until
 
 from headrace.components.build import Order, build
 from headrace.components.build_log import BuildLog

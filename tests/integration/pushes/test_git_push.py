@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
-from tests.integration.components import HOST, WorkTree, descriptor, files, make_wheel, offline, serve, until
+from tests.integration.pushes.parts import HOST, WorkTree, descriptor, files, make_wheel, offline, serve, until
 
 from headrace import settings
 from headrace.api import git as git_api

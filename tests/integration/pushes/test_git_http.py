@@ -16,7 +16,7 @@ import psutil
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse
-from tests.integration.components import WorkTree, files, serve, until
+from tests.integration.pushes.parts import WorkTree, files, serve, until
 
 from headrace.api import git as git_api
 from headrace.components.repositories import Repositories
