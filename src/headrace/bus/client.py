@@ -71,13 +71,14 @@ class _Ack(msgspec.Struct):
 class _Pending:
     """A stored message without acknowledgement yet. ``safe``: it has an id, so sending it twice stores it once."""
 
-    __slots__ = ("command", "done", "refused", "safe", "sent", "since", "subject")
+    __slots__ = ("command", "done", "patient", "refused", "safe", "sent", "since", "subject")
 
-    def __init__(self, subject: str, command: bytes, done: Done, safe: bool) -> None:
+    def __init__(self, subject: str, command: bytes, done: Done, *, safe: bool, patient: bool) -> None:
         self.subject = subject
         self.command = command
         self.done = done
         self.safe = safe
+        self.patient = patient
         self.sent = False
         self.since = 0.0
         self.refused = 0
@@ -341,11 +342,13 @@ class Bus:
         *,
         msg_id: str | None = None,
         headers: dict[str, str] | None = None,
+        patient: bool = True,
     ) -> None:
         """Store a message; ``done`` is called once, with `Stored` or with the error, from the event loop.
 
         With ``msg_id`` the message is sent again until it is acknowledged, through any number of reconnects, and the
-        broker drops repeats of the id; without, a lost connection ends in `Unavailable` after a while.
+        broker drops repeats of the id; without, a lost connection ends in `Unavailable` after a while. A subject that
+        no stream takes is tried for ten seconds, as the broker may just be starting; not ``patient``, it fails at once.
         """
         self._next += 1
         token = b"%x" % self._next
@@ -365,11 +368,17 @@ class Bus:
             block,
             data,
         )
-        self._waiting[token] = pending = _Pending(subject, command, done, msg_id is not None)
+        self._waiting[token] = pending = _Pending(subject, command, done, safe=msg_id is not None, patient=patient)
         self._send_stored(pending)
 
     async def store(
-        self, subject: str, data: bytes, msg_id: str | None = None, headers: dict[str, str] | None = None
+        self,
+        subject: str,
+        data: bytes,
+        msg_id: str | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        patient: bool = True,
     ) -> Stored:
         """Store a message and return where; raises what `store_nowait` reports."""
         future: asyncio.Future[Stored] = self._loop.create_future()
@@ -382,7 +391,7 @@ class Bus:
             else:
                 future.set_result(result)
 
-        self.store_nowait(subject, data, done, msg_id=msg_id, headers=headers)
+        self.store_nowait(subject, data, done, msg_id=msg_id, headers=headers, patient=patient)
         return await future
 
     def _on_ack(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
@@ -400,7 +409,7 @@ class Bus:
     def _on_refused(self, token: bytes, pending: _Pending) -> None:
         """Nobody stores this subject: the stream is not up again yet, or the subject was fenced off."""
         pending.refused += 1
-        if pending.refused > REFUSED_RETRIES:
+        if pending.refused > REFUSED_RETRIES or not pending.patient:
             self._waiting.pop(token, None)
             pending.done(Refused("subject-refused", "no stream takes this subject any more"))
             return

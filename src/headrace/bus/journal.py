@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -206,7 +206,9 @@ async def take_over(bus: Bus, old: DeploymentSpec, new: DeploymentSpec | None) -
 
     The worker of ``old`` must be gone. Interrupted and called again it moves the rest: what is moved twice has one
     id. Afterwards the old deployment's consumers and subjects are gone; its messages stay readable by number.
+    New events are refused under the old epoch from the start, so none can come in behind the reading.
     """
+    await _fence(bus, old)
     moved = parked = 0
     for step in old.steps:
         if not reads_messages(step):
@@ -288,11 +290,22 @@ async def _retire(bus: Bus, spec: DeploymentSpec) -> None:
     for step in spec.steps:
         with contextlib.suppress(NotFound):
             await bus.api(f"CONSUMER.DELETE.{stream}.{subjects.consumer(spec.epoch, step.id)}")
-    gone = set(_subjects(spec))
+    trigger_errors = subjects.errors(spec.flow_id, spec.epoch, spec.trigger.id)
+    await _drop_subjects(bus, stream, {*_subjects(spec), trigger_errors})
+
+
+async def _fence(bus: Bus, spec: DeploymentSpec) -> None:
+    """Let no new event in under this epoch; error records of what is left are still taken."""
+    trigger = subjects.output(spec.flow_id, spec.epoch, spec.trigger.id)
+    await _drop_subjects(bus, subjects.stream(spec.flow_id), {trigger, f"{trigger}.*"}, [f"{trigger}.errors"])
+
+
+async def _drop_subjects(bus: Bus, stream: str, gone: set[str], instead: Collection[str] = ()) -> None:
     config = (await bus.api(f"STREAM.INFO.{stream}"))["config"]
-    kept = [subject for subject in config["subjects"] if subject not in gone]
-    if kept and kept != config["subjects"]:
-        await bus.api(f"STREAM.UPDATE.{stream}", config | {"subjects": kept})
+    present: list[str] = config["subjects"]
+    if not gone.isdisjoint(present):
+        kept = [subject for subject in present if subject not in gone]
+        await bus.api(f"STREAM.UPDATE.{stream}", config | {"subjects": [*kept, *instead]})
 
 
 async def purge_below(bus: Bus, flow_id: str, subject: str, seq: int) -> int:

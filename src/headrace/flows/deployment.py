@@ -104,6 +104,8 @@ class DeploymentSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Time a host has to stop by itself before it is terminated, and again before it is killed."""
     message_limit: int = 1024 * 1024
     """Largest body, in bytes of JSON, a message may have."""
+    private: tuple[str, ...] = ()
+    """Folders of the platform's own, which no document can grant."""
     sandbox: Literal["auto", "off", "require"] = "auto"
     runtime_folder: str = ""
     """A scratch folder of this deployment's own."""

@@ -31,6 +31,8 @@ HostState = Literal["starting", "ready", "backoff", "stopping", "stopped", "fail
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 HEALTHY_AFTER = 60.0
 """A host that lived this long starts again without a pause."""
+OUTPUT_WITHIN = 1.0
+"""Seconds for the last lines of a host that has ended."""
 HOOK_CALLS = 1 << 40
 """Hooks are numbered from here, so that they never meet the numbers of calls."""
 HOSTS = Path(__file__).parents[3] / "hosts"
@@ -138,8 +140,8 @@ class Host:
         finally:
             self.kill()
             await self._gone.wait()
-            await asyncio.gather(*output, return_exceptions=True)
             self._owner.host_gone()
+            await _ended(output, OUTPUT_WITHIN)
 
     async def _first(self, *events: asyncio.Event, timeout: float | None = None) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in events]
@@ -209,12 +211,13 @@ class Host:
 
     def _spawn(self, wire: int, out: int, err: int) -> subprocess.Popen[bytes]:
         argv, program = command(self._step)
-        code = self._step.code
+        code, grants = self._step.code, self._step.grants
+        sandbox.grant(grants.read, grants.write, uid=code.uid, private=self._spec.private)
         boxed = sandbox.command(
             argv,
             cwd=code.root,
-            read=[code.root, *code.visible, *program, *self._step.grants.read],
-            write=self._step.grants.write,
+            read=[code.root, *code.visible, *program, *grants.read],
+            write=grants.write,
             uid=code.uid,
             env=self._environment(),
             mode=self._spec.sandbox,
@@ -398,6 +401,14 @@ class _Pipe(asyncio.Protocol):
         if self._rest:
             self._queue.put_nowait(self._rest)
         self._queue.put_nowait(None)
+
+
+async def _ended(tasks: list[asyncio.Task[None]], seconds: float) -> None:
+    """Wait for ``tasks``; cancel those that are not done by then (a child of the host may hold its output open)."""
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
 
 
 def now_us() -> int:

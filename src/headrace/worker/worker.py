@@ -29,6 +29,8 @@ __all__ = ["Worker"]
 HEARTBEAT = 1.0
 TICK = 0.5
 IN_PROGRESS = 10.0
+SETTLE_WITHIN = 5.0
+"""Seconds beyond the hosts' own for what they emitted to reach the journal; the rest is redelivered one day."""
 TRIGGER_SHARE = 0.7
 """Part of the journal's budget that new events may fill; the rest lets what is inside drain."""
 
@@ -138,14 +140,13 @@ class Worker:
         self._trigger_off()
         for step in self._steps.values():
             step.deactivate()
-        within = self._spec.stop_within
-        waits = [asyncio.ensure_future(each.settled()) for each in self._all if self.phase != "failed"]
-        if waits:
-            _, late = await asyncio.wait(waits, timeout=within)
-            for wait in late:
-                wait.cancel()
         for each in self._all:
             each.host.stop()
+        waits = [asyncio.ensure_future(each.settled()) for each in self._all if self.phase != "failed"]
+        if waits:
+            _, late = await asyncio.wait(waits, timeout=self._spec.stop_within + SETTLE_WITHIN)
+            for wait in late:
+                wait.cancel()
 
     def _trigger_off(self) -> None:
         if self._source is not None:
