@@ -210,6 +210,8 @@ class Builds:
             async with self._db.begin() as conn:
                 return await store.build_failed(conn, version.component, version.revision, failure)
         except NotFound:  # removed while it was built
+            folder = self._settings.build(version.component, version.revision)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             return None
 
     def _log_file(self, version: ComponentVersion) -> Path:

@@ -12,17 +12,16 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel
 from tests.integration.pushes.parts import HOST, WorkTree, descriptor, files, make_wheel, offline, serve, until
 
 from headrace import settings
+from headrace.api import components as components_api
 from headrace.api import git as git_api
-from headrace.components.build import follow
+from headrace.api import problems
 from headrace.components.python_builder import PythonBuilder
 from headrace.components.repositories import Repositories
 from headrace.control.builds import Builds
-from headrace.errors import HeadraceError, NotFound
+from headrace.errors import NotFound
 from headrace.settings import Settings
 from headrace.store import components as store
 from headrace.store.components import ComponentVersion
@@ -32,11 +31,6 @@ pytestmark = pytest.mark.needs("git")
 
 TOKEN = "hr_secret"
 BROKEN = "raise ValueError('no key')\n"
-
-
-class Received(BaseModel):
-    commit: str
-    ref: str
 
 
 @dataclass
@@ -49,6 +43,7 @@ class Platform:
     builder: PythonBuilder
     work: WorkTree
     told: list[dict[str, Any]] = field(default_factory=list)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     builds: Builds | None = None
     running: asyncio.Task[None] | None = None
     url: str = ""
@@ -95,7 +90,7 @@ class Platform:
             return await store.get_version(conn, name, revision)
 
     def app(self) -> FastAPI:
-        """Git, and what hooks need of the API."""
+        """Git's routes and those of components."""
         app = FastAPI()
 
         async def authenticate(token: str) -> str | None:
@@ -109,28 +104,9 @@ class Platform:
                     return False
             return True
 
-        @app.exception_handler(HeadraceError)
-        async def refused(_: object, error: HeadraceError) -> JSONResponse:
-            return JSONResponse({"detail": error.message, "next_step": error.next_step}, error.status)
-
-        @app.post("/api/v1/components/{name}/received")
-        async def received(name: str, pushed: Received) -> dict[str, Any]:
-            builds = self.builds or self.start()
-            version = await builds.received(name, pushed.commit, pushed.ref)
-            return {"revision": version.revision, "state": version.state}
-
-        @app.get("/api/v1/components/{name}/versions/{revision}/log")
-        async def build_log(name: str, revision: int) -> StreamingResponse:
-            async def stopped() -> bool:
-                return self.builds is None
-
-            lines = follow(self.settings.build_log(name, revision), stopped)
-            return StreamingResponse((f"{line}\n" async for line in lines), media_type="text/plain")
-
-        @app.get("/api/v1/components/{name}")
-        async def component(name: str) -> dict[str, Any]:
-            return {"latest": await self.latest(name)}
-
+        app.state.parts = self  # has all that these routes ask for
+        app.include_router(components_api.router, prefix="/api/v1")
+        problems.install(app)
         app.include_router(git_api.router(self.repositories, authenticate, exists))
         return app
 
@@ -295,7 +271,7 @@ async def test_a_server_that_stops_while_it_builds_goes_on_after_its_start(quiet
     quiet.builds = Builds(quiet.db, quiet.settings, quiet.repositories, {}, quiet._announce)  # receives, never builds
     pushing = asyncio.create_task(quiet.push())
     await until(lambda: quiet.settings.build_log("shop", 1).exists())
-    quiet.builds = None
+    quiet.stopping.set()
     said = await pushing
     assert said[-1] == (
         "the connection to the server broke; the build goes on: see `headrace component log shop 1 --follow`"
@@ -383,8 +359,10 @@ async def test_a_version_removed_while_it_is_built_leaves_nothing(platform: Plat
     await until(lambda: log.exists() and "sleeping" in log.read_text())
     async with platform.db.begin() as conn:
         await store.remove_version(conn, "shop", 1)
-    assert says(await pushing, "revision 1 failed to build: version-not-found")
+    await pushing
     assert await platform.versions() == []
+    await until(lambda: log.read_text().endswith("failed: version-not-found: component `shop` has no version 1\n"))
+    assert not platform.settings.build("shop", 1).exists()
 
 
 async def push_unheard(platform: Platform, refspec: str = "main", name: str = "shop") -> None:
