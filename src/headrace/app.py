@@ -57,7 +57,7 @@ from headrace.store import components, tokens
 from headrace.store.clock import now_ms
 from headrace.store.database import Database
 
-__all__ = ["main", "serve"]
+__all__ = ["main", "serve", "token_check"]
 
 HOSTS = Path(__file__).parents[2] / "hosts"
 CLI_TOKEN = "command line"
@@ -172,7 +172,7 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
         settings=settings,
         db=db,
         bus=bus,
-        identities=Identities(_token_check(db)),
+        identities=Identities(token_check(db)),
         heartbeats=heartbeats,
         targets=targets,
         facts=facts,
@@ -360,7 +360,7 @@ async def _keep_cli_token(db: Database, settings: Settings) -> None:
         claim.write_private(path, f"{plaintext}\n")
 
 
-def _token_check(db: Database) -> CheckToken:
+def token_check(db: Database) -> CheckToken:
     async def check(plaintext: str) -> str | None:
         async with db.read() as conn:
             token = await tokens.check(conn, plaintext)

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
-from headrace.api.catalog import described
 from headrace.api.parts import Parts, PartsOf
 from headrace.api.shapes import Answer, ComponentName, Moment, Number, Page, PagingOf, Request, paged
 from headrace.api.streams import until
 from headrace.api.usage import Usage, refuse_used
 from headrace.components import build_log
+from headrace.control.catalog import described
 from headrace.errors import NotFound
 from headrace.store import components as store
 

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from headrace.api.catalog import catalog_for
 from headrace.api.parts import Caller, PartsOf
 from headrace.api.problems import Mistake, mistakes
 from headrace.api.shapes import Answer, FlowName, Moment, Request, Text
+from headrace.control.catalog import catalog_for
 from headrace.errors import Invalid, NotFound, Problem
 from headrace.flows import document
 from headrace.flows.lint import lint

@@ -59,9 +59,8 @@ class Edge:
         except Exception:
             incident = new_id()
             self._log.exception("unexpected error", incident=incident, method=scope["method"], path=scope["path"])
-            if send.status:
-                raise
-            await unexpected(incident)(scope, receive, send)
+            if not send.status:
+                await unexpected(incident)(scope, receive, send)
 
 
 class _Sender:

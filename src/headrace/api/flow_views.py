@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from headrace.api.parts import Parts
 from headrace.api.shapes import Answer, Moment
 from headrace.bus.control import StepState
+from headrace.control.catalog import described
 from headrace.errors import Invalid, NotFound
 from headrace.flows import document
 from headrace.store import components, deployments, flows

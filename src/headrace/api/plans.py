@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from headrace.api.catalog import catalog_for
 from headrace.api.drafts import lint_text
 from headrace.api.flow_views import deployment_of
 from headrace.api.parts import PartsOf
 from headrace.api.problems import Mistake, mistakes
 from headrace.api.shapes import Answer, FlowName
+from headrace.control.catalog import catalog_for
 from headrace.errors import Invalid, NotFound
 from headrace.flows import document
 from headrace.flows.catalog import Listing

@@ -148,9 +148,8 @@ class Caught:
         except Exception:
             incident = new_id()
             self._log.exception("unexpected error", incident=incident, path=scope.get("path", ""))
-            if started:
-                raise
-            await unexpected(incident)(scope, receive, send)
+            if not started:  # else the connection is closed in mid-answer, which tells the client
+                await unexpected(incident)(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from headrace.errors import Busy
 
-__all__ = ["JOURNAL_SHARE", "Measured", "Room"]
+__all__ = ["JOURNAL_SHARE", "WAIT", "Measured", "Room"]
 
 JOURNAL_SHARE = 0.7
 """Part of a journal's bytes that triggers may fill; the rest is kept for what their messages become."""
+WAIT = "Send the event again after the seconds in Retry-After."
 FRESH = 1.0
 """Seconds after which the allowance is measured again, whatever is left of it."""
 FULL_FOR = 0.1
@@ -62,6 +63,3 @@ class Room:
     async def _refresh(self) -> None:
         self._messages, self._bytes = await self._measure()
         self._fresh_until = self._clock() + FRESH
-
-
-WAIT = "Send the event again after the seconds in Retry-After."

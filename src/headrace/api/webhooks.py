@@ -9,6 +9,7 @@ confirmed. A request with an ``Idempotency-Key`` (or ``X-Event-Id``) is stored o
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -21,17 +22,20 @@ from headrace.api.metrics import Metrics
 from headrace.api.problems import problem, problem_of
 from headrace.api.replies import Replies
 from headrace.api.webhook_request import body_of, headers_of
+from headrace.api.webhook_room import WAIT
 from headrace.api.webhook_target import Target, Targets
 from headrace.bus import message as envelope
 from headrace.bus.client import Bus, JournalFull, Stored
 from headrace.bus.trace import Fact
-from headrace.errors import Busy, HeadraceError, NotFound, Refused, TooLarge
+from headrace.errors import Busy, HeadraceError, NotFound, Refused, TooLarge, Unavailable
 from headrace.ids import derived_id, new_id
 
 __all__ = ["METHODS", "PREFIX", "Webhooks"]
 
 PREFIX = "/hooks/"
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+CONFIRM_WITHIN = 15.0
+"""Seconds the journal may take: it is away for a moment while the broker restarts."""
 IDEMPOTENCY = (b"idempotency-key", b"x-event-id")
 
 
@@ -124,9 +128,13 @@ class Webhooks:
     async def _confirmed(self, target: Target, data: bytes, message_id: str) -> Stored:
         await target.room.admit(len(data))
         try:
-            return await self._bus.store(target.subject, data, msg_id=message_id)
+            async with asyncio.timeout(CONFIRM_WITHIN):
+                return await self._bus.store(target.subject, data, msg_id=message_id)
         except JournalFull as error:
-            raise Busy("journal-full", "the journal of this flow is full", next_step=error.next_step) from error
+            raise Busy("journal-full", "the journal of this flow is full", next_step=WAIT) from error
+        except TimeoutError:
+            told = "the journal did not confirm in time; it may yet have the event"
+            raise Unavailable("not-confirmed", told, next_step="Send it again with the same Idempotency-Key.") from None
 
 
 async def _read(receive: Receive, headers: list[tuple[bytes, bytes]], limit: int) -> bytes:

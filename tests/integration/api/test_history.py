@@ -1,0 +1,197 @@
+"""Executions, errors, reruns and logs by way of the API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import msgspec
+import pytest
+from tests.deployed import deploy
+from tests.integration.api.conftest import Served
+
+from headrace.bus import message as envelope
+from headrace.bus import subjects
+from headrace.bus.trace import Batch, Fact, LogLine, decode_batch
+from headrace.flows.deployment import DeploymentSpec
+from headrace.ids import new_id
+from headrace.store import deployments, executions, failures
+from headrace.store.failures import ErrorRecord
+
+AT = 1_700_000_000_000
+
+
+async def event(served: Served, spec: DeploymentSpec, *, number: int = 1, failed: bool = False) -> tuple[str, str]:
+    """An event that was recorded: its execution and, when it failed, its error."""
+    message = envelope.Message(
+        id=new_id(), execution=new_id(), step="hook", body=msgspec.Raw(b'{"n": %d}' % number), at=AT, headers={"x": "y"}
+    )
+    inbox = subjects.inbox(spec.flow_id, spec.epoch, "hook")
+    seq = (await served.parts.bus.store(inbox, envelope.encode(message))).seq
+    error = new_id() if failed else ""
+    facts = [
+        Fact("accepted", message.execution, "hook", message.id, "", (AT + number) * 1000, 1, seq),
+        Fact("failed" if failed else "done", message.execution, "hook", message.id, "", (AT + number) * 1000 + 9, -1,
+             seq, map_us=-1, call_us=5, error=error),
+    ]  # fmt: skip
+    async with served.parts.db.begin() as conn:
+        await executions.apply(conn, "test", [(seq, Batch(spec.flow_id, spec.epoch, spec.version, facts))])
+        if failed:
+            await failures.add(conn, [_record(error, spec, message)])
+    return message.execution, error
+
+
+def _record(id_: str, spec: DeploymentSpec, message: envelope.Message | None) -> ErrorRecord:
+    return ErrorRecord(
+        id=id_,
+        execution_id=message.execution if message else "gone",
+        flow_id=spec.flow_id,
+        epoch=spec.epoch,
+        step="hook",
+        message_id=message.id if message else "gone",
+        name="ValueError",
+        message="no such order",
+        stack="Traceback …",
+        reason="exception",
+        at=AT,
+        state="open",
+        envelope=envelope.encode(message) if message else None,
+        retried_as=None,
+    )
+
+
+async def inbox(served: Served, spec: DeploymentSpec) -> list[envelope.Message]:
+    subject = subjects.inbox(spec.flow_id, spec.epoch, "hook")
+    entries = served.parts.bus.read(subjects.stream(spec.flow_id), subject)
+    return [envelope.decode(entry.data) async for entry in entries]
+
+
+async def test_an_execution_shows_its_messages_with_their_input(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    execution, _ = await event(served, spec)
+    found = await served.get(f"/executions/{execution}")
+    assert (found["flow"], found["state"], found["messages"], found["errors"]) == ("orders", "done", 1, 0)
+    accepted, done = found["processed"]
+    assert (accepted["kind"], done["kind"], done["map_us"], done["call_us"]) == ("accepted", "done", None, 5)
+    assert done["input"] == {"id": done["message"], "body": {"n": 1}, "headers": {"x": "y"}, "stage": "raw"}
+    assert await served.refused("GET", "/executions/none") == (404, "execution-not-found")
+
+
+async def test_executions_are_listed_newest_first_and_filtered(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    ids = [(await event(served, spec, number=number, failed=number == 2))[0] for number in (1, 2, 3)]
+    first = await served.get("/executions", limit=2)
+    assert [each["id"] for each in first["items"]] == [ids[2], ids[1]]
+    rest = await served.get("/executions", limit=2, cursor=first["next"])
+    assert ([each["id"] for each in rest["items"]], rest["next"]) == ([ids[0]], None)
+    assert [each["id"] for each in (await served.get("/executions", state="failed"))["items"]] == [ids[1]]
+    assert [each["id"] for each in (await served.get("/executions", since=AT + 3))["items"]] == [ids[2]]
+    assert [each["id"] for each in (await served.get("/executions", before=AT + 2))["items"]] == [ids[0]]
+    assert (await served.get("/executions", flow="orders", limit=1))["next"]
+    assert await served.refused("GET", "/executions", flow="none") == (404, "flow-not-found")
+    assert await served.refused("GET", "/executions", colour="red") == (422, "invalid-request")
+
+
+async def test_an_error_shows_its_input_and_traceback(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    execution, error = await event(served, spec, failed=True)
+    found = await served.get(f"/errors/{error}")
+    assert (found["flow"], found["step"], found["name"], found["stack"]) == (
+        "orders",
+        "hook",
+        "ValueError",
+        "Traceback …",
+    )
+    assert found["input"]["body"] == {"n": 1}
+    listed = await served.get("/errors", execution=execution)
+    assert [each["id"] for each in listed["items"]] == [error]
+    assert (await served.get("/errors", state="retried"))["items"] == []
+
+
+async def test_a_retry_runs_the_message_again_in_a_new_execution(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    execution, error = await event(served, spec, failed=True)
+    answer = await served.post(f"/errors/{error}/retry")
+    original, again = await inbox(served, spec)
+    assert answer == {"error": error, "message": again.id, "execution": again.execution}
+    assert again.execution != execution
+    assert (again.body, again.headers, again.stage, again.rerun_of) == (original.body, {"x": "y"}, "raw", original.id)
+    assert (await served.get(f"/errors/{error}"))["retried_as"] == again.id
+    await served.parts.facts.close()
+    batches = [decode_batch(e.data) async for e in served.parts.bus.read("TRACE", subjects.trace(spec.flow_id))]
+    [fact] = [fact for batch in batches for fact in batch.facts]
+    assert (fact.kind, fact.opened, fact.rerun_of, fact.message) == ("accepted", 1, execution, again.id)
+
+
+@pytest.mark.parametrize("body", [{"n": 2}, None, [1], "text"])
+async def test_an_edited_retry_is_the_steps_input_as_it_is(served: Served, body: object) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    _, error = await event(served, spec, failed=True)
+    await served.post(f"/errors/{error}/retry", {"body": body})
+    again = (await inbox(served, spec))[-1]
+    assert (json.loads(bytes(again.body)), again.stage) == (body, "mapped")
+
+
+async def test_what_cannot_be_run_again_says_why(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    _, error = await event(served, spec, failed=True)
+    async with served.parts.db.begin() as conn:
+        await failures.add(conn, [_record("lost", spec, None)])
+    assert await served.refused("POST", "/errors/lost/retry", {}) == (409, "error-without-input")
+    assert await served.refused("POST", "/errors/none/retry", {}) == (404, "error-not-found")
+    big = {"body": "x" * (spec.message_limit + 1)}
+    assert await served.refused("POST", f"/errors/{error}/retry", big) == (413, "message-too-large")
+    async with served.parts.db.begin() as conn:
+        await deployments.update(conn, spec.flow_id, spec.epoch, state="stopped")
+    assert await served.refused("POST", f"/errors/{error}/retry", {}) == (409, "flow-stopped")
+    assert len(await inbox(served, spec)) == 1
+
+
+async def test_all_errors_of_a_flow_are_run_again_oldest_first(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    made = [(await event(served, spec, number=number, failed=True))[1] for number in (1, 2)]
+    async with served.parts.db.begin() as conn:
+        await failures.add(conn, [_record("lost", spec, None)])
+    answer = await served.post("/errors/retry", {"flow": "orders"})
+    assert {each["error"] for each in answer["retried"]} == set(made)
+    assert [(each["error"], each["reason"]) for each in answer["skipped"]] == [("lost", "error-without-input")]
+    assert not answer["more"]
+    assert [each["id"] for each in (await served.get("/errors", state="open"))["items"]] == ["lost"]
+    assert (await served.post("/errors/retry", {"flow": "orders", "step": "hook"}))["retried"] == []
+
+
+async def line(served: Served, spec: DeploymentSpec, text: str, *, step: str = "hook", level: str = "info") -> None:
+    entry = LogLine(at=AT, step=step, level=level, text=text)  # type: ignore[arg-type]
+    await served.parts.bus.store(subjects.logs(spec.flow_id, step), msgspec.json.encode(entry))
+
+
+async def test_logs_are_read_by_step_level_and_number(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    for number in range(5):
+        await line(served, spec, f"line {number}", level="error" if number == 3 else "debug")
+    await line(served, spec, "other", step="work")
+
+    async def texts(**query: object) -> list[str]:
+        response = await served.client.get("/api/v1/flows/orders/logs", params=query)  # type: ignore[arg-type]
+        assert response.headers["content-type"] == "application/x-ndjson"
+        return [json.loads(each)["text"] for each in response.text.splitlines()]
+
+    assert await texts() == ["line 0", "line 1", "line 2", "line 3", "line 4", "other"]
+    assert await texts(tail=2) == ["line 4", "other"]
+    assert await texts(step="hook", tail=2) == ["line 3", "line 4"]
+    assert await texts(level="warn") == ["line 3"]
+    assert await texts(tail=0) == []
+
+
+async def test_followed_logs_go_on_until_the_server_stops(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    await line(served, spec, "before")
+    following = asyncio.create_task(served.client.get("/api/v1/flows/orders/logs", params={"follow": True}))
+    await asyncio.sleep(0)
+    await line(served, spec, "after")
+    done, _ = await asyncio.wait([following], timeout=0.5)
+    assert not done
+    served.parts.stopping.set()
+    async with asyncio.timeout(10):
+        lines = (await following).text.splitlines()
+    assert [json.loads(each)["text"] for each in lines] == ["before", "after"]
