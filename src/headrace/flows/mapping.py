@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jlens
+import msgspec
 
 from headrace.errors import HeadraceError
 
@@ -37,7 +38,8 @@ _LIMITS: dict[str, Any] = {
     "max_string_length": RESULT_BYTES,
     "max_array_length": ITEMS,
 }
-_TEST = ("(", "\n) ? true : false")
+_FALSE = (None, "false", "null")
+_decode = msgspec.json.decode
 
 
 class MappingError(HeadraceError):
@@ -59,7 +61,6 @@ class Expression:
     """A compiled expression; evaluates from any thread, as often as you like."""
 
     __slots__ = (
-        "_condition",
         "_expression",
         "fields",
         "output_fields",
@@ -73,7 +74,6 @@ class Expression:
         """Compile ``source``; raises `MappingError` naming the place when it is not JSONata."""
         self.source = source
         self._expression = _compiled(source)
-        self._condition: jlens.Expression | None = None
         reads = self._expression.reads()
         bindings = reads["bindings"]
         steps = bindings.get("steps", {})
@@ -96,28 +96,30 @@ class Expression:
         ``context`` is JSON text ``{"body": …, "headers": …, "attachments": …}``; ``steps`` maps ids to the same three
         keys as Python values, and may be left out when `reads_steps` is false. Raises `MappingError`.
         """
-        result = self._run(self._expression, 0, context, steps)
+        result = self._run(context, steps)
         return None if result is None else result.encode()
 
     def test(self, context: bytes | str, steps: Mapping[str, Any] | None = None) -> bool:
-        """Whether the result counts as true in JSONata: not undefined, null, false, 0, "", {}, or a list of
-        such. Raises `MappingError`."""
-        if self._condition is None:
-            self._condition = jlens.Expression(self.source.join(_TEST))
-        return self._run(self._condition, len(_TEST[0]), context, steps) == "true"
+        """Whether the result counts as true in JSONata: it is not undefined, null, false, 0, "", {}, a function, or a
+        list of nothing but such. Raises `MappingError`."""
+        result = self._run(context, steps)
+        return result == "true" or (result not in _FALSE and _true(_decode(result)))
 
-    def _run(
-        self, expression: jlens.Expression, shift: int, context: bytes | str, steps: Mapping[str, Any] | None
-    ) -> str | None:
+    def _run(self, context: bytes | str, steps: Mapping[str, Any] | None) -> str | None:
         bindings = {"steps": steps or {}} if self.reads_steps else None
         try:
             text = context if isinstance(context, str) else str(context, "utf-8")
-            return expression.evaluate_json(text, bindings, **_LIMITS)
+            return self._expression.evaluate_json(text, bindings, **_LIMITS)
         except (jlens.JlensError, ValueError, TypeError) as error:
-            raise _explained(error, self.source, shift) from None
+            raise _explained(error, self.source) from None
 
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"
+
+
+def _true(value: Any) -> bool:
+    """JSONata's ``$boolean`` of a JSON value."""
+    return any(map(_true, value)) if isinstance(value, list) else bool(value)
 
 
 def _compiled(source: str) -> jlens.Expression:
@@ -126,7 +128,7 @@ def _compiled(source: str) -> jlens.Expression:
     except UnicodeEncodeError as error:
         raise MappingError("text", "The expression holds half of a surrogate pair", error.start) from None
     except jlens.JlensError as error:
-        raise _explained(error, source, 0) from None
+        raise _explained(error, source) from None
 
 
 def _output_fields(steps: Any) -> dict[str, frozenset[str]]:
@@ -135,11 +137,11 @@ def _output_fields(steps: Any) -> dict[str, frozenset[str]]:
     return {step: frozenset(read) for step, read in steps.items() if read is not True}
 
 
-def _explained(error: Exception, source: str, shift: int) -> MappingError:
+def _explained(error: Exception, source: str) -> MappingError:
     """The engine's error in words: what is wrong, in which part, where."""
     if not isinstance(error, jlens.JlensError):
         return MappingError("input", _unreadable(str(error)))
-    start, end = _span(error, len(source), shift)
+    start, end = _span(error, len(source))
     part = _clipped(source[start:end]) if start is not None else ""
     message = " ".join(str(error).split()).rstrip(".")
     about = f", in `{part}`" if part and part not in message else ""
@@ -147,12 +149,12 @@ def _explained(error: Exception, source: str, shift: int) -> MappingError:
     return MappingError(error.code, f"{message}{about} ({place}{error.code})", start, part=part)
 
 
-def _span(error: jlens.JlensError, length: int, shift: int) -> tuple[int | None, int | None]:
+def _span(error: jlens.JlensError, length: int) -> tuple[int | None, int | None]:
     start = error.start if error.start is not None else error.position
     if start is None:
         return None, None
     end = error.end if error.end is not None else start
-    return max(0, min(start - shift, length)), max(0, min(end - shift, length))
+    return min(start, length), min(end, length)
 
 
 def _place(source: str, offset: int) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headrace.flows.mapping import EMPTY_BODY, TIMEOUT, Expression, MappingError
@@ -82,10 +83,18 @@ class TestResult:
         ("$sum", False),
         ('"x" /* reason */', True),
         ("$steps.s.body.ok", True),
+        ("/a/", False),
+        ("[[], [0, [{}]]]", False),
+        ("[[], [0, [{'a': 0}]]]", True),
+        ("-0.0", False),
+        ("'false'", True),
     ],
 )
 def test_conditions_follow_jsonata(source: str, truth: bool) -> None:
-    assert Expression(source).test(CONTEXT, {"s": {"body": {"ok": True}}}) is truth
+    steps = {"s": {"body": {"ok": True}}}
+    assert Expression(source).test(CONTEXT, steps) is truth
+    if not source.startswith("/"):  # which JSONata itself does not read after a bracket
+        assert Expression(f"({source}\n) ? true : false").evaluate(CONTEXT, steps) == json.dumps(truth).encode()
 
 
 class TestReferences:
@@ -160,6 +169,23 @@ class TestFailure:
         error = failure("body", context)
         assert error.code == "input"
         assert error.message.startswith("The message")
+
+
+FRAGMENTS = """body headers $steps . .a `x-y` [ 0 ] ( ) { } : , 's' + - * / % & = < and in ? ~> | := ; function $x $ **
+^ @ # .. 1e308 null true /r+/ λ $sum $map $eval $string $now $error"""
+fragments = st.sampled_from(FRAGMENTS.split())
+
+
+@given(st.lists(fragments, max_size=9).map("".join) | st.text())
+@example("/r+/i")
+def test_any_source_compiles_or_is_explained(source: str) -> None:
+    try:
+        expression = Expression(source)
+    except MappingError:
+        return
+    for evaluate in (expression.evaluate, expression.test):
+        with contextlib.suppress(MappingError):
+            evaluate(CONTEXT, {"a": {"body": 1}})
 
 
 class TestLimits:
