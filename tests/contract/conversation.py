@@ -29,6 +29,7 @@ class Conversation:
             path = folder / "component" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(f"{line}\n" for line in lines))
+        self._hidden = str(host.folder).encode()
         self._output = folder / "output.txt"
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(_PATIENCE)
@@ -118,6 +119,7 @@ class Conversation:
     def _receive(self) -> dict[str, Any]:
         line = self._lines.readline()
         assert line.endswith(b"\n"), f"the host has gone:\n{self._told()}"
+        assert self._hidden not in line, f"the host shows its own code: {line.decode()}"
         frame: dict[str, Any] = json.loads(line)
         assert not faults(frame), f"{frame} is not valid: {faults(frame)}"
         return frame

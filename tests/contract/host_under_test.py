@@ -15,13 +15,19 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class HostUnderTest:
-    """``language`` is the key of its components in the fixtures, ``command`` starts it in a component's folder."""
+    """``language`` is the key of its components in the fixtures, ``command`` starts it in a component's folder.
+
+    ``folder`` holds the host's own code, which no frame may show.
+    """
 
     language: str
     command: Sequence[str]
+    folder: Path
 
 
 _PYTHON = os.environ.get("HEADRACE_TEST_PYTHON", sys.executable)
 """The component's interpreter; set it to try the host on another Python version."""
 
-HOSTS = (HostUnderTest("python", (_PYTHON, "-I", str(ROOT / "hosts/python/headrace_host/__main__.py"))),)
+_HOSTS = ROOT / "hosts"
+
+HOSTS = (HostUnderTest("python", (_PYTHON, "-I", str(_HOSTS / "python/headrace_host")), _HOSTS / "python"),)

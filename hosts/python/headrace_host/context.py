@@ -90,7 +90,7 @@ class HostContext:
         return self._call.emit("update_keys", b'"keys":' + _object(keys, "keys"))
 
     def http_reply(self, body: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Emission:
-        parts = (to_json(status, "status"), _object(headers or {}, "headers"), to_json(body, "body"))
+        parts = (b"%d" % status, _object(headers or {}, "headers"), to_json(body, "body"))
         return self._call.emit("http_reply", b'"status":%b,"headers":%b,"body":%b' % parts)
 
 

@@ -73,7 +73,10 @@ class Host:
         received = parse(line)
         handler = self._handlers.get(received.get("type", ""))
         if handler is not None:
-            handler(received)
+            try:
+                handler(received)
+            except Exception as problem:  # a frame without a key it must have: the others still count
+                self.log.write("error", f"the host could not handle a frame: {line[:200]!r}", fields={"error": problem})
         elif self.log.threshold <= 10:
             self.log.write("debug", f"a frame of unknown type {received.get('type')!r} was ignored")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from headrace_host.context import HostContext, data_keys
 from headrace_sdk import BodyError, Context, Message
 

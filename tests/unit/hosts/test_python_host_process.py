@@ -59,6 +59,17 @@ def test_a_batch_of_calls_is_answered_in_one_write(tmp_path: Path) -> None:
         assert [answer["call"] for answer in answers] == [n // 2 for n in range(2, 66)]
 
 
+def test_blocking_calls_have_ended_before_the_next_begin(tmp_path: Path) -> None:
+    with host(tmp_path, "def process(ctx, msg): ctx.emit(msg.body)", socket.SOCK_STREAM) as wire:
+        wire.send(frames(*(call(n) for n in range(1, 65))))
+        lines = wire.makefile("rb")
+        answers = [json.loads(lines.readline()) for _ in range(128)]
+        assert [(answer["call"], answer["type"]) for answer in answers] == [
+            (n, kind) for n in range(1, 65) for kind in ("emit", "end")
+        ]
+        lines.close()
+
+
 def test_the_end_of_a_call_leaves_with_the_next_ones_first_words(tmp_path: Path) -> None:
     with host(tmp_path, "async def process(ctx, msg): await ctx.emit(msg.body)") as wire:
         wire.send(frames(call(1), call(2)))
