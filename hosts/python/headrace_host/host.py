@@ -7,6 +7,7 @@ starting ──load──▶ ready ──stop, SIGTERM──▶ stopping ──a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import socket
 import sys
@@ -91,7 +92,7 @@ class Host:
             component = load(self._folder, received["main"], received["kind"], received.get("trigger_type"))
         except BaseException as problem:  # SystemExit too: nothing but this process must end
             self._fatal(problem)
-        if "init" in component.hooks:
+        if "init" in component.hooks and not received.get("check"):
             self._run_hook(Call(self, {"call": 0}, component.hooks["init"], "init", lambda: self._ready(component)))
         else:
             self._ready(component)
@@ -135,7 +136,8 @@ class Host:
 
     def _on_lost(self, why: str) -> None:
         if self._stopping is None:
-            print(f"host: {why}", file=sys.stderr)  # noqa: T201
+            with contextlib.suppress(OSError, ValueError):  # the worker that read stderr may be gone too
+                print(f"host: {why}", file=sys.stderr)  # noqa: T201
         process.end(0 if self._stopping is not None and not self._calls else 1)
 
     # -- running calls
