@@ -144,3 +144,28 @@ def test_started_by_hand_it_says_who_should_start_it(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, check=False, close_fds=True)
     assert done.returncode == 1
     assert b"a Headrace worker starts this program" in done.stderr
+
+
+def test_it_ends_when_worker_and_pipes_are_gone_at_once(tmp_path: Path) -> None:
+    """As after the kill of a worker whose sandbox had not bound itself to it yet."""
+    (tmp_path / "main.py").write_text("async def process(msg): return msg.body")
+    ours, theirs = socket.socketpair()
+    reader, writer = os.pipe()
+    with ours, theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-I", str(HOSTS / "headrace_host/__main__.py")],
+            cwd=tmp_path,
+            stdout=writer,
+            stderr=writer,
+            pass_fds=(3,),
+            preexec_fn=lambda: os.dup2(theirs.fileno(), 3),  # noqa: PLW1509
+        )
+        os.close(writer)
+        ours.send(frames({**LOAD, "concurrency": 1, "log_level": "info", "cfg": {}}))
+        assert b'"ready"' in ours.recv(65536)
+        os.close(reader)
+    try:
+        assert process.wait(timeout=10) == 1
+    finally:
+        process.kill()
+        process.wait()
