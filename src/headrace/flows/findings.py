@@ -41,6 +41,7 @@ Reason = Literal[
     "no-steps",
     "no-trigger",
     "not-built",
+    "not-yet",
     "number",
     "offer",
     "offer-not-found",

@@ -71,6 +71,11 @@ class TestShape:
         assert (problem.path, problem.reason, problem.severity) == ("type", "ordinary", "error")
         assert "real-time" in problem.suggestion
 
+    @pytest.mark.parametrize(("key", "value"), [("redeploy", "on-push"), ("leak_guard", "stop")])
+    def test_what_nothing_acts_on_yet_is_a_warning(self, key: str, value: str) -> None:
+        problem = only(f"{key}: {value}\n{LINE}")
+        assert (problem.path, problem.reason, problem.severity) == (key, "not-yet", "warning")
+
     def test_no_steps(self) -> None:
         assert only("flow: f\nsteps: []").reason == "no-steps"
 

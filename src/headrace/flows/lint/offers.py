@@ -48,7 +48,7 @@ def _missing(index: int, step: Step, catalog: Catalog, findings: Findings) -> No
             at(index, step.kind), "component-not-found", f"There is no component `{clipped(name)}`", suggestion
         )
     else:
-        known = [selector for selector in catalog.selectors(name) if selector != "latest"]
+        known = [one for one in catalog.selectors(name) if one != "latest" and catalog.state(name, one) == "ready"]
         message = f"Component `{name}` has no {_version(step.version)}"
         if step.version == "latest":
             message = f"Component `{name}` has no built version yet"

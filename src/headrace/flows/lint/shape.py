@@ -19,6 +19,7 @@ def at(index: int, key: str) -> str:
 def check(document: Document, findings: Findings) -> Graph | None:
     """Report what is wrong; return the graph when the steps form one."""
     _type(document, findings)
+    _not_yet(document, findings)
     for index, step in enumerate(document.steps):
         _trigger_keys(index, step, findings)
         _order(index, step, findings)
@@ -38,6 +39,15 @@ def _type(document: Document, findings: Findings) -> None:
     if document.type == "ordinary":
         message = "Ordinary flows, which sleep between runs, cannot be run yet; real-time flows can"
         findings.error("type", "ordinary", message, "write `type: real-time`, or leave `type` out")
+
+
+def _not_yet(document: Document, findings: Findings) -> None:
+    """Keys that are accepted, so that documents need no change later, but that nothing acts on yet."""
+    if document.redeploy == "on-push":
+        message = "A push does not start a deployment yet: the flow runs on until it is published or started"
+        findings.warning("redeploy", "not-yet", message)
+    if document.leak_guard == "stop":
+        findings.warning("leak_guard", "not-yet", "The leak guard does not stop a flow yet")
 
 
 def _triggers(document: Document, findings: Findings) -> None:
