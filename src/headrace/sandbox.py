@@ -26,7 +26,7 @@ import psutil
 
 from headrace.errors import Refused, Unavailable
 
-__all__ = ["Command", "Mode", "Probe", "command", "family", "grant", "probe", "resident"]
+__all__ = ["Command", "Mode", "Probe", "barrier", "command", "family", "grant", "probe", "resident", "used"]
 
 Mode = Literal["auto", "off", "require"]
 
@@ -102,7 +102,7 @@ def command(
         raise ValueError("as root a uid other than 0 is needed: component code never runs as root")
     user = uid if _is_root() else None
     full = {**ENVIRONMENT, "USER": USER_NAME, "LOGNAME": USER_NAME, **(env or {})}
-    boxed = _use_bwrap(mode)
+    boxed = used(mode)
     bwrap = _bwrap(cwd, read, write, network=network, user=user, version=probe().version) if boxed else ()
     inner = (*bwrap, *_drop(user), *argv)
     return Command((*_SOCKET_SHELL, *inner) if socket else inner, full, None if boxed else cwd, sandboxed=boxed)
@@ -150,11 +150,22 @@ def _bwrap_version() -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(rb"\d+", done.stdout))
 
 
+def barrier(path: str, uid: int) -> str | None:
+    """The first folder on the way to ``path`` that a plain process of the user could not enter, if there is one."""
+    for folder in reversed(Path(os.path.realpath(path)).parents):
+        found = folder.stat()
+        shift = 6 if found.st_uid == uid else 3 if found.st_gid == uid else 0
+        if not (found.st_mode >> shift) & os.X_OK:
+            return str(folder)
+    return None
+
+
 def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _use_bwrap(mode: Mode) -> bool:
+def used(mode: Mode) -> bool:
+    """Whether commands made with this mode run under bubblewrap. Raises as `command` does."""
     if mode == "off":
         return False
     found = probe()

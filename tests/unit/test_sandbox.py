@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -274,6 +275,16 @@ def test_without_bubblewrap_require_is_refused_with_the_reason() -> None:
 )
 def test_the_reason_is_told(said: str, told: str) -> None:
     assert told in sandbox._why(said)
+
+
+def test_a_folder_that_bars_the_way_is_named() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not below pytest's own, which is closed
+        inner = Path(folder) / "inner"
+        inner.mkdir()
+        Path(folder).chmod(0o755)
+        assert sandbox.barrier(str(inner / "file"), UID) is None
+        Path(folder).chmod(0o700)
+        assert sandbox.barrier(str(inner / "file"), UID) == os.path.realpath(folder)
 
 
 # Grants.

@@ -151,6 +151,8 @@ def _json_hint(text: str, position: int) -> str:
         return "JSON has no comments: remove it"
     if not text.strip():
         return "the file is empty"
+    if not text[position:].strip():
+        return "the file ends too early: something that was opened is not closed"
     return ""
 
 

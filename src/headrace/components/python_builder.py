@@ -93,6 +93,7 @@ class PythonBuilder:
 
     async def build(self, order: Order, log: BuildLog) -> Code:
         """See `Builder.build`."""
+        self._check_way()
         lock = await self._lock(order, log)
         env = await self._environment(order, lock, log)
         uid = self._uid_base + order.component_id if _is_root() else None
@@ -116,6 +117,19 @@ class PythonBuilder:
         """See `Builder.keep_only`."""
         used = {path for code in codes for path in code.visible}
         await asyncio.to_thread(_sweep, self._envs, used)
+
+    def _check_way(self) -> None:
+        """As root without bubblewrap, the users that code runs as must get to it by themselves."""
+        if not _is_root() or sandbox.used(self._mode):
+            return
+        for path in (self._python, str(self._host / "headrace_host"), str(self._envs / "x")):
+            closed = sandbox.barrier(path, self._user)
+            if closed is not None:
+                raise Unavailable(
+                    "folder-closed",
+                    f"component code, which runs as a user of its own, cannot get to {path}: {closed} is closed to it",
+                    next_step="make bubblewrap work (`headrace doctor` says how), or do not run Headrace as root",
+                )
 
     # What the environment holds.
 

@@ -17,7 +17,7 @@ from headrace.components.build_log import BuildLog
 from headrace.components.descriptor import Descriptor, read
 from headrace.components.python_builder import PythonBuilder, passed_on
 from headrace.components.repositories import Repositories
-from headrace.errors import Invalid
+from headrace.errors import Invalid, Unavailable
 from headrace.flows.deployment import Code
 
 pytestmark = pytest.mark.needs("git")
@@ -295,6 +295,16 @@ def process(msg): ...
     await shop.build(files() | {"actions/create.py": code})
     assert "seen ['builds', 'envs'] ['2']" in shop.log
     assert list(shop.data.rglob("written")) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only: users are dropped")
+async def test_without_bubblewrap_a_closed_python_is_told(shop: Shop) -> None:
+    (shop.data / "python").mkdir(mode=0o700)
+    shop.builder = PythonBuilder(envs=shop.data / "envs", cache=shop.data / "uv-cache", host=HOST, mode="off")
+    shop.builder._python = str(shop.data / "python" / "bin" / "python3")
+    with pytest.raises(Unavailable, match="is closed to it") as caught:
+        await shop.build(files())
+    assert caught.value.reason == "folder-closed"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root only: users are dropped")

@@ -106,6 +106,7 @@ def test_every_mistake_is_told_at_once() -> None:
         ("{'a': 1}", "line 1, column 2", "bad-json", "double quotes"),
         ('{"a": 1 // note\n}', "line 1, column 9", "bad-json", "no comments"),
         ("", "line 1, column 1", "bad-json", "the file is empty"),
+        ('{"a": {\n', "line 2, column 1", "bad-json", "ends too early"),
         ('{"a": NaN}', "", "bad-json", "NaN"),
         ("[" * 100_000, "", "bad-json", "nested"),
         ("[]", "", "not-an-object", "a list"),
