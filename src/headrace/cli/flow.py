@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from headrace.cli.client import Client
     from headrace.errors import Problem
 
-__all__ = ["app", "flow_rows", "wait_live"]
+__all__ = ["app", "flow_rows"]
 
 app = typer.Typer(help="Flows: lint, publish, start, stop, look at them.", no_args_is_help=True)
 
@@ -24,9 +23,6 @@ Name = Annotated[str, typer.Argument(metavar="FLOW", help="The flow.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A flow document, YAML or JSON; - reads standard input.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the flow is live or has failed.")]
 Note = Annotated[str | None, typer.Option("--note", "-m", help="What changed, for the list of versions.")]
-
-LIVE_WITHIN = 180.0
-PAUSE = 0.1
 
 
 @app.command("list")
@@ -102,7 +98,7 @@ def publish(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Publish the draft as a new version; a running flow moves to it."""
+    """Publish the draft as a new version; a running flow moves to it, and to the newest components."""
     from headrace.cli.client import connect
 
     with connect(data) as client:
@@ -111,13 +107,12 @@ def publish(
 
 @app.command()
 def start(name: Name, wait: Wait = True, data: Data = None, as_json: Json = False) -> None:
-    """Start a flow with the newest code there is; its queue goes on where it was."""
+    """Start a flow that is stopped, on the newest components; its queue goes on where it was."""
     from headrace.cli.client import connect
 
     with connect(data) as client:
-        before = _epoch(client, name)
         answer = client.post(f"/flows/{name}/start")
-        _report(client, name, answer, after=before, wait=wait, as_json=as_json)
+        _report(client, name, answer, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -230,63 +225,31 @@ def flow_rows(flows: Iterable[dict[str, Any]]) -> list[tuple[object, ...]]:
     return [(each["name"], styled(each["state"]), each["version"] or "-", each["wish"], _note(each)) for each in flows]
 
 
-def wait_live(client: Client, name: str, *, after: int, within: float = LIVE_WITHIN) -> dict[str, Any]:
-    """Wait until the flow's deployment is live and return it.
-
-    A failure counts only when it is of a deployment newer than epoch ``after``: an older one is why it is started
-    again. Raises `Refused` when it failed, `Unavailable` when it takes too long.
-    """
-    from headrace.errors import Refused, Unavailable
-
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        flow = client.get(f"/flows/{name}")
-        deployment = flow["deployment"] or {}
-        state, epoch = deployment.get("state"), deployment.get("epoch") or 0
-        if state == "live":
-            return dict(deployment)
-        if state == "failed" and epoch > after:
-            reason = deployment.get("reason") or "no reason was given"
-            raise Refused("not-live", f"{name} failed: {reason}", next_step=f"headrace logs {name}")
-        if flow["wish"] == "stopped":
-            raise Refused("not-live", f"{name} was stopped meanwhile", next_step=f"headrace flow start {name}")
-        time.sleep(PAUSE)
-    raise Unavailable(
-        "not-live", f"{name} is not live after {within:.0f} seconds", next_step=f"headrace flow show {name}"
-    )
-
-
-def _epoch(client: Client, name: str) -> int:
-    """The flow's last deployment; 0 when it has had none."""
-    return int(client.get(f"/flows/{name}").get("epoch") or 0)
-
-
 def _publish(client: Client, name: str, note: str | None, *, start: bool, wait: bool, as_json: bool) -> None:
     from headrace.cli.output import err, out
 
-    before = _epoch(client, name)
     wanted = {**({"note": note} if note else {}), **({"start": True} if start else {})}
     answer = client.post(f"/flows/{name}/publish", wanted)
     if not as_json:
         err().print(f"Published {name} version {answer['version']['number']}.")
-    runs = client.get(f"/flows/{name}")["wish"] != "stopped"
-    if not runs and not as_json:
-        out().print(f"{name} is not running. Start it: headrace flow start {name}", soft_wrap=True)
-    _report(client, name, answer, after=before, wait=wait and runs, as_json=as_json)
+        if not answer["deployment"]:
+            out().print(f"{name} is not running. Start it: headrace flow start {name}", soft_wrap=True)
+    _report(client, name, answer, wait=wait, as_json=as_json)
 
 
-def _report(client: Client, name: str, answer: dict[str, Any], *, after: int, wait: bool, as_json: bool) -> None:
-    """Wait for the flow to be live, and say so."""
+def _report(client: Client, name: str, answer: dict[str, Any], *, wait: bool, as_json: bool) -> None:
+    """Wait for the deployment that a publish or a start has caused, and say what became of it."""
+    from headrace.cli.deployment import wait_live
     from headrace.cli.output import err, out, print_json
 
-    deployment = None
-    if wait:
+    deployment = answer["deployment"]
+    if deployment and wait:
         with err().status(f"Warming up {name}"):
-            deployment = wait_live(client, name, after=after)
+            deployment = wait_live(client, name, deployment["epoch"])
     if as_json:
-        print_json({**answer, "deployment": deployment} if deployment else answer)
-    elif deployment:
-        took = deployment.get("ready_ms")
+        print_json({**answer, "deployment": deployment})
+    elif deployment and wait:
+        took = deployment["ready_ms"]
         out().print(f"{name} is live" + (f", ready in {took} ms." if took else "."))
 
 

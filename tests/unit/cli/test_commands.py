@@ -183,15 +183,17 @@ def test_apply_saves_a_draft(server: Server, document: str, capsys: Out) -> None
     assert "headrace flow publish orders" in capsys.readouterr().out
 
 
-def test_apply_publishes_and_waits_until_the_flow_is_live(server: Server, document: str, capsys: Out) -> None:
-    old = {**FLOW, "state": "failed", "deployment": {**FLOW["deployment"], "state": "failed"}}
-    warming = {**FLOW, "epoch": 8, "deployment": {**FLOW["deployment"], "epoch": 8, "state": "warming"}}
-    live = {**FLOW, "epoch": 8, "deployment": {**FLOW["deployment"], "epoch": 8}}
-    states = iter([old, old, old, warming, live])
+def deployment(epoch: int, state: str, reason: str = "") -> dict[str, Any]:
+    return {**FLOW["deployment"], "epoch": epoch, "state": state, "reason": reason}
+
+
+def test_apply_publishes_and_waits_until_the_new_deployment_is_live(server: Server, document: str, capsys: Out) -> None:
+    states = iter([deployment(8, "warming"), deployment(8, "live")])
     server.answers |= {
         "PUT /flows/orders/draft": {"tag": 1, "problems": []},
-        "GET /flows/orders": lambda _request: next(states),
-        "POST /flows/orders/publish": {"version": {"number": 4}, "deployment": None},
+        "GET /flows/orders": {**FLOW, "epoch": 8},
+        "GET /flows/orders/deployments": lambda _request: page(next(states), deployment(7, "live")),
+        "POST /flows/orders/publish": {"version": {"number": 4}, "deployment": deployment(8, "warming")},
     }
     assert main(["flow", "apply", document, "--start", "-m", "why"]) == 0
     assert server.bodies("POST /flows/orders/publish") == [{"note": "why", "start": True}]
@@ -200,16 +202,29 @@ def test_apply_publishes_and_waits_until_the_flow_is_live(server: Server, docume
     assert "orders is live, ready in 120 ms." in said.out
 
 
-def test_a_deployment_that_fails_is_told_with_its_reason(server: Server, document: str, capsys: Out) -> None:
-    failed = {**FLOW["deployment"], "epoch": 8, "state": "failed", "reason": "step erp does not import"}
-    flows = iter([FLOW, FLOW, {**FLOW, "deployment": failed}])
+def test_a_flow_that_is_stopped_stays_so_when_published(server: Server, capsys: Out) -> None:
+    server.answers["POST /flows/orders/publish"] = {"version": {"number": 4}, "deployment": None}
+    assert main(["flow", "publish", "orders"]) == 0
+    assert "headrace flow start orders" in capsys.readouterr().out
+
+
+def test_a_deployment_that_fails_is_told_with_its_reason(server: Server, capsys: Out) -> None:
     server.answers |= {
-        "GET /flows/orders": lambda _request: next(flows),
-        "POST /flows/orders/publish": {"version": {"number": 4}, "deployment": None},
+        "GET /flows/orders/deployments": page(deployment(8, "failed", "step erp does not import")),
+        "POST /flows/orders/publish": {"version": {"number": 4}, "deployment": deployment(8, "warming")},
     }
-    flows = iter([FLOW, {**FLOW, "deployment": failed}, {**FLOW, "deployment": failed}])
     assert main(["flow", "publish", "orders"]) == 1
     assert "step erp does not import" in capsys.readouterr().err
+
+
+def test_a_deployment_that_is_replaced_while_waiting_is_told(server: Server, capsys: Out) -> None:
+    server.answers |= {
+        "GET /flows/orders": {**FLOW, "epoch": 9},
+        "GET /flows/orders/deployments": page(deployment(9, "warming"), deployment(8, "stopped")),
+        "POST /flows/orders/start": {"flow": FLOW, "deployment": deployment(8, "warming")},
+    }
+    assert main(["flow", "start", "orders"]) == 1
+    assert "stopped or started again meanwhile" in capsys.readouterr().err
 
 
 def test_apply_does_not_publish_what_has_errors(server: Server, document: str, capsys: Out) -> None:
