@@ -13,7 +13,7 @@ __all__ = ["Threads"]
 class Threads:
     """At most ``size`` threads that run jobs in the order they came; made when needed, kept, and never joined.
 
-    `concurrent.futures` does the same for five times the CPU per job, and waits for its threads at exit.
+    `concurrent.futures` makes a future with a condition for every job, and waits for its threads at exit.
     """
 
     def __init__(self, size: int) -> None:
