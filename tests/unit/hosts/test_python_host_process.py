@@ -139,6 +139,27 @@ def test_large_frames_pass_both_ways(tmp_path: Path) -> None:
         lines.close()
 
 
+def test_it_ends_when_the_worker_is_gone_with_everything_it_read(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("def process(ctx): ...")
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(HOSTS / "headrace_host")],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=(3,),
+        preexec_fn=lambda: os.dup2(theirs.fileno(), 3),  # noqa: PLW1509
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    for end in (theirs, process.stdout, process.stderr, ours):
+        end.close()
+    try:
+        assert process.wait(20) == 1
+    finally:
+        process.kill()
+
+
 def test_started_by_hand_it_says_who_should_start_it(tmp_path: Path) -> None:
     command = [sys.executable, "-I", str(HOSTS / "headrace_host")]
     done = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, check=False, close_fds=True)
