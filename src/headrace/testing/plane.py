@@ -36,9 +36,11 @@ from headrace.ids import new_id
 __all__ = ["Plane", "RunningWorker", "until"]
 
 HOST_UID = 210_000
-WORKER = (
-    "import json, sys; from headrace.worker.main import run; run(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]))"
-)
+WORKER = """
+import json, sys
+from headrace.worker.main import run
+run(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]))
+"""
 
 
 async def until(condition: Callable[[], Any], *, within: float = 10.0, what: str = "") -> Any:

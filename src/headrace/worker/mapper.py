@@ -34,7 +34,13 @@ class Mapper:
         self._when = Expression(step.when) if step.when else None
         self._input = Expression(step.input) if step.input else None
         self._idle = self._when is None and self._input is None
-        self._reads_steps = any(e is not None and e.reads_steps for e in (self._when, self._input))
+        compiled = [each for each in (self._when, self._input) if each is not None]
+        self._reads_steps = any(each.reads_steps for each in compiled)
+        references = [each.references for each in compiled]
+        self._needed: frozenset[str] | None = (
+            None if None in references else frozenset().union(*(names for names in references if names))
+        )
+        """Steps whose outputs the expressions read; `None`: perhaps any."""
 
     def apply(self, message: Message) -> Mapped:
         """Map one message."""
@@ -42,7 +48,7 @@ class Mapper:
             return Mapped(bytes(message.body), -1)
         began = time.perf_counter_ns()
         context = _context(message)
-        steps = _steps(message) if self._reads_steps else None
+        steps = _steps(message, self._needed) if self._reads_steps else None
         body: bytes | None = bytes(message.body)
         if self._when is not None and not self._when.test(context, steps):
             body = None
@@ -57,18 +63,15 @@ def _context(message: Message) -> bytes:
     return b'{"body":%b,"headers":%b,"attachments":%b}' % (bytes(message.body), headers, attachments)
 
 
-def _steps(message: Message) -> dict[str, Any]:
-    """What ``$steps`` holds: the outputs carried along, and the step just before."""
-    seen = {
+def _steps(message: Message, needed: frozenset[str] | None) -> dict[str, Any]:
+    """What ``$steps`` holds: the outputs carried along, and the step just before; decoded where they are read."""
+    outputs = dict(message.passthrough)
+    outputs[message.step] = Output(body=message.body, headers=message.headers, attachments=message.attachments)
+    return {
         step: {"body": _decode(output.body), "headers": output.headers, "attachments": output.attachments}
-        for step, output in message.passthrough.items()
+        for step, output in outputs.items()
+        if needed is None or step in needed
     }
-    seen[message.step] = {
-        "body": _decode(message.body),
-        "headers": message.headers,
-        "attachments": message.attachments,
-    }
-    return seen
 
 
 def carried(step: StepSpec, message: Message) -> dict[str, Output]:

@@ -1,0 +1,18 @@
+"""One line a message: number, age in nanoseconds, mark of this code."""
+
+import socket
+import time
+
+from headrace_sdk import Context, Message
+
+MARK = 1
+connection: socket.socket | None = None
+
+
+async def process(ctx: Context, msg: Message, cfg: dict) -> None:
+    global connection
+    age = time.time_ns() - msg.body["sent"]
+    if connection is None:
+        connection = socket.create_connection(("127.0.0.1", int(cfg["port"])))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.sendall(b"%d %d %d\n" % (msg.body["n"], age, MARK))

@@ -1,0 +1,176 @@
+"""A ledger: numbered events out at one end, numbers in at the other, and what became of each.
+
+The source side hands events to whoever connects and keeps each until its number comes back as acknowledged; a
+connection that breaks loses nothing, since what is unacknowledged is sent again with the same number. The sink side
+hears which number arrived at the last step, at what age and in which code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+__all__ = ["Account", "Ledger", "percentile"]
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which ``share`` of the sorted ``values`` lie; 0.0 for none."""
+    return values[min(int(len(values) * share), len(values) - 1)] if values else 0.0
+
+
+@dataclass(slots=True)
+class Account:
+    """What the ledger knows. Times are seconds since the epoch; ages milliseconds."""
+
+    sent: int = 0
+    resent: int = 0
+    acknowledged: set[int] = field(default_factory=set)
+    arrivals: dict[int, list[float]] = field(default_factory=dict)
+    """Ages at arrival, one for each time the number arrived."""
+    marks: dict[int, int] = field(default_factory=dict)
+    """Which code saw the number."""
+    overtaken: int = 0
+    """First arrivals that came behind a higher number."""
+    accepted_at: list[float] = field(default_factory=list)
+    connections: int = 0
+
+    @property
+    def lost(self) -> list[int]:
+        """Numbers acknowledged and never arrived."""
+        return sorted(self.acknowledged - self.arrivals.keys())
+
+    @property
+    def repeats(self) -> int:
+        """Arrivals beyond the first of each number."""
+        return sum(len(ages) - 1 for ages in self.arrivals.values())
+
+    def ages(self) -> list[float]:
+        """Ages at first arrival, sorted."""
+        return sorted(ages[0] for ages in self.arrivals.values())
+
+    def longest_gap(self) -> float:
+        """The longest time, in milliseconds, in which no event was acknowledged while there were some to take."""
+        pairs = zip(self.accepted_at, self.accepted_at[1:], strict=False)
+        return max((later - earlier for earlier, later in pairs), default=0.0) * 1000
+
+
+class Ledger:
+    """Source and sink on loopback. Use as an async context manager."""
+
+    def __init__(self, event: Mapping[str, Any] | None = None) -> None:
+        self.account = Account()
+        self._event = dict(event or {})
+        self._stack = AsyncExitStack()
+        self._source: asyncio.StreamWriter | None = None
+        self._unacknowledged: dict[int, bytes] = {}
+        self._highest = -1
+        self.source_port = self.sink_port = 0
+        self.connected = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self.source_port = await self._serve(self._serve_source)
+        self.sink_port = await self._serve(self._serve_sink)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _serve(self, handler: Any) -> int:
+        writers: set[asyncio.StreamWriter] = set()
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writers.add(writer)
+            try:
+                await handler(reader, writer)
+            except (ConnectionError, asyncio.IncompleteReadError):
+                pass  # whoever was there has been killed, which is what ledgers are for
+            finally:
+                writers.discard(writer)
+                writer.close()
+
+        server = await asyncio.start_server(handle, "127.0.0.1", 0, limit=1 << 20)
+
+        async def end() -> None:
+            server.close()
+            for writer in list(writers):
+                writer.transport.abort()
+
+        self._stack.push_async_callback(end)
+        return int(server.sockets[0].getsockname()[1])
+
+    # -- source ---------------------------------------------------------------------------------------------
+
+    async def _serve_source(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.account.connections += 1
+        self.account.resent += len(self._unacknowledged)
+        writer.write(b"".join(self._unacknowledged.values()))
+        self._source = writer
+        self.connected.set()
+        try:
+            while line := await reader.readline():
+                self._acknowledge(int(line))
+        finally:
+            if self._source is writer:
+                self._source = None
+                self.connected.clear()
+
+    def _acknowledge(self, number: int) -> None:
+        if self._unacknowledged.pop(number, None) is not None:
+            self.account.acknowledged.add(number)
+            self.account.accepted_at.append(time.time())
+
+    def send(self) -> None:
+        """Send the next event: ``{"n": number, "sent": nanoseconds since the epoch}`` and the rest of the event."""
+        number = self.account.sent
+        event = json.dumps(self._event | {"n": number, "sent": time.time_ns()}).encode() + b"\n"
+        self.account.sent += 1
+        self._unacknowledged[number] = event
+        if self._source is not None:
+            self._source.write(event)
+
+    async def at_rate(self, rate: float, seconds: float) -> None:
+        """Send ``rate`` events a second for ``seconds``, evenly spaced."""
+        began, first = time.perf_counter(), self.account.sent
+        while (passed := time.perf_counter() - began) < seconds:
+            while self.account.sent - first < passed * rate:
+                self.send()
+            await asyncio.sleep(max(0.0, (self.account.sent - first + 1) / rate - (time.perf_counter() - began)))
+
+    async def flat_out(self, seconds: float, under_way: int = 2_000) -> None:
+        """Send as fast as events arrive, with at most ``under_way`` of them not arrived, for ``seconds``."""
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            room = under_way - (self.account.sent - len(self.account.arrivals))
+            for _ in range(min(room, 200)):
+                self.send()
+            await asyncio.sleep(0 if room > 0 else 0.001)
+
+    # -- sink -----------------------------------------------------------------------------------------------
+
+    async def _serve_sink(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            number, age, mark = (int(word) for word in line.split())
+            self._arrive(number, age / 1e6, mark)
+
+    def _arrive(self, number: int, age: float, mark: int) -> None:
+        account = self.account
+        ages = account.arrivals.setdefault(number, [])
+        if not ages:
+            account.overtaken += number < self._highest
+            self._highest = max(self._highest, number)
+            account.marks[number] = mark
+        ages.append(age)
+
+    async def all_arrived(self, within: float = 30.0) -> bool:
+        """Wait until everything sent has arrived; `False` when that takes longer than ``within`` seconds."""
+        deadline = time.perf_counter() + within
+        while len(self.account.arrivals) < self.account.sent:
+            if time.perf_counter() > deadline:
+                return False
+            await asyncio.sleep(0.005)
+        return True
