@@ -26,9 +26,7 @@ def test_parts_are_required_only_on_demand(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(("require", "outcome"), [("", "skipped"), ("all", "failed")])
-def test_marked_tests_are_skipped_or_failed(
-    require: str, outcome: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_marked_tests_are_skipped_or_failed(require: str, outcome: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests import conftest
 
     monkeypatch.setenv("HEADRACE_TEST_REQUIRE", require)

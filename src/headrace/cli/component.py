@@ -18,7 +18,7 @@ app = typer.Typer(help="Components: integration code in git, built on the platfo
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The component.")]
 Revision = Annotated[
-    str | None, typer.Option("--revision", "-r", metavar="N", help="Its revision. Default: the newest one.")
+    int | None, typer.Argument(metavar="[REVISION]", help="Its revision. Default: the newest one.", show_default=False)
 ]
 
 
@@ -158,7 +158,9 @@ def push(
 @app.command()
 def remove(
     name: Name,
-    revision: Revision = None,
+    revision: Annotated[
+        int | None, typer.Argument(metavar="[REVISION]", help="Only this revision.", show_default=False)
+    ] = None,
     yes: Yes = False,
     data: Data = None,
 ) -> None:

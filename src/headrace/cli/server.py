@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.cli.client import Client
@@ -22,7 +23,7 @@ from headrace.cli.place import Place, Running
 from headrace.errors import HeadraceError, Refused, Unavailable
 from headrace.identity import Identity, alive, send
 
-__all__ = ["DEFAULT_PORT", "choose_port", "locked", "log_tail", "spawn", "stop", "wait_ready"]
+__all__ = ["DEFAULT_PORT", "Started", "choose_port", "locked", "log_tail", "spawn", "stop", "wait_ready"]
 
 DEFAULT_PORT = 7475
 HOST = "127.0.0.1"
@@ -34,6 +35,14 @@ END_WITHIN = (10.0, 5.0)
 """Seconds after SIGTERM, and after SIGKILL."""
 PAUSE = 0.05
 LOG_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A server just started, and where in the log its own words begin."""
+
+    process: subprocess.Popen[bytes]
+    log_from: int
 
 
 @contextmanager
@@ -70,14 +79,14 @@ def choose_port(place: Place, wanted: int | None) -> int:
     )
 
 
-def spawn(place: Place, port: int, *, foreground: bool = False) -> subprocess.Popen[bytes]:
+def spawn(place: Place, port: int, *, foreground: bool = False) -> Started:
     """Start ``headrace.app``; detached with its output in ``logs/server.log``, or attached to this terminal."""
     command = [sys.executable, "-m", MODULE, "--data", str(place.data), "--port", str(port)]
     place.port_file.write_text(f"{port}\n")
     if foreground:
-        return subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+        return Started(subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL), 0)
     with place.server_log.open("ab") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             start_new_session=True,
             stdin=subprocess.DEVNULL,
@@ -85,10 +94,11 @@ def spawn(place: Place, port: int, *, foreground: bool = False) -> subprocess.Po
             stderr=log,
             cwd=place.data,
         )
+        return Started(process, log.tell())
 
 
-def wait_ready(place: Place, process: subprocess.Popen[bytes] | None, tell: Callable[[str], None]) -> Client:
-    """Wait until the server answers and return its client. ``process`` is the one just started, if it was."""
+def wait_ready(place: Place, started: Started | None, tell: Callable[[str], None]) -> Client:
+    """Wait until the server answers and return its client. ``started`` is the one just started, if it was."""
     deadline = time.monotonic() + READY_WITHIN
     while time.monotonic() < deadline:
         server = place.server()
@@ -97,10 +107,10 @@ def wait_ready(place: Place, process: subprocess.Popen[bytes] | None, tell: Call
             if client.ready():
                 return client
             tell("Waiting for its parts")
-        if process is not None and process.poll() is not None:
-            raise _failed(place, f"the server ended at once with exit code {process.returncode}")
+        if started is not None and started.process.poll() is not None:
+            raise _failed(place, started, f"the server ended at once with exit code {started.process.returncode}")
         time.sleep(PAUSE)
-    raise _failed(place, f"the server was not ready within {READY_WITHIN:.0f} seconds")
+    raise _failed(place, started, f"the server was not ready within {READY_WITHIN:.0f} seconds")
 
 
 def stop(place: Place, tell: Callable[[str], None]) -> bool:
@@ -125,22 +135,22 @@ def stop(place: Place, tell: Callable[[str], None]) -> bool:
     return True
 
 
-def log_tail(path: Path, lines: int = LOG_LINES) -> list[str]:
-    """The last lines of a log file; empty when there is none."""
+def log_tail(path: Path, since: int = 0, lines: int = LOG_LINES) -> list[str]:
+    """The last lines of a log file, none of them before byte ``since``; empty when there is no file."""
     try:
         with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - 65_536))
+            log.seek(max(since, path.stat().st_size - 65_536, 0))
             return log.read().decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return []
 
 
 def _revived(place: Place, tell: Callable[[str], None]) -> Running | None:
-    process = spawn(place, choose_port(place, None))
+    started = spawn(place, choose_port(place, None))
     try:
-        wait_ready(place, process, tell)
+        wait_ready(place, started, tell)
     except HeadraceError:
-        process.terminate()
+        started.process.terminate()
         return None
     return place.server()
 
@@ -164,8 +174,9 @@ def _wait_gone(process: Identity, seconds: float) -> None:
         time.sleep(PAUSE)
 
 
-def _failed(place: Place, message: str) -> Unavailable:
-    tail = "\n".join(f"    {_readable(line)}" for line in log_tail(place.server_log))
+def _failed(place: Place, started: Started | None, message: str) -> Unavailable:
+    own = log_tail(place.server_log, started.log_from if started else 0)
+    tail = "\n".join(f"    {_readable(line)}" for line in own)
     said = f"; its log ends with\n{tail}" if tail else ""
     return Unavailable("start-failed", message + said, next_step=f"read {place.server_log}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,8 +10,11 @@ import typer
 from headrace.cli.options import Data, Json
 
 if TYPE_CHECKING:
+    import subprocess
+
     from headrace.cli.client import Client
     from headrace.cli.place import Place
+    from headrace.cli.server import Started
 
 __all__ = ["down", "status", "up"]
 
@@ -42,18 +44,18 @@ def up(
     here = place.find(data)
     here.make()
     with server.locked(here):
-        process = _start(here, port, foreground=foreground)
+        started = _start(here, port, foreground=foreground)
         try:
-            client = _ready(here, process)
+            client = _ready(here, started)
             with client:
                 _install(client, here, demo=demo)
-                _greet(client, here, demo=demo, was_up=process is None)
+                _greet(client, here, demo=demo, was_up=started is None)
         except BaseException:
-            if foreground and process is not None:
-                process.terminate()
+            if foreground and started is not None:
+                started.process.terminate()
             raise
-    if foreground and process is not None:
-        _attend(here, process)
+    if foreground and started is not None:
+        _attend(here, started.process)
 
 
 def down(data: Data = None) -> None:
@@ -83,7 +85,7 @@ def status(data: Data = None, as_json: Json = False) -> None:
             _print_status(client, found)
 
 
-def _start(here: Place, port: int | None, *, foreground: bool) -> subprocess.Popen[bytes] | None:
+def _start(here: Place, port: int | None, *, foreground: bool) -> Started | None:
     """The process just started, or `None` when a server runs here already."""
     from headrace.cli import server
     from headrace.errors import Refused
@@ -100,12 +102,12 @@ def _start(here: Place, port: int | None, *, foreground: bool) -> subprocess.Pop
     return None
 
 
-def _ready(here: Place, process: subprocess.Popen[bytes] | None) -> Client:
+def _ready(here: Place, started: Started | None) -> Client:
     from headrace.cli import server
     from headrace.cli.output import err
 
     with err().status("Starting the server") as shown:
-        return server.wait_ready(here, process, shown.update)
+        return server.wait_ready(here, started, shown.update)
 
 
 def _install(client: Client, here: Place, *, demo: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,15 +30,15 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr("headrace.cli.shipped.install_demo", lambda *_: [])
     spawn, started = server.spawn, []
 
-    def remembered(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+    def remembered(*arguments: Any, **options: Any) -> server.Started:
         started.append(spawn(*arguments, **options))
         return started[-1]
 
     monkeypatch.setattr(server, "spawn", remembered)
     yield tmp_path / "data"
-    for process in started:
-        process.kill()
-        process.wait()
+    for each in started:
+        each.process.kill()
+        each.process.wait()
 
 
 def up(data: Path, *options: str) -> int:
@@ -94,11 +93,14 @@ def test_down_when_nothing_is_up(data: Path, capsys: Out) -> None:
 def test_a_server_that_ends_at_once_is_told_with_its_last_words(
     data: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (data / "logs").mkdir(parents=True)
+    (data / "logs" / "server.log").write_text("words of an earlier life\n")
     monkeypatch.setenv("STUB", "exit")
     assert up(data) == 1
     said = capsys.readouterr().err
     assert "exit code 1" in said
     assert "the database is newer than this program" in said
+    assert "earlier life" not in said
     assert f"read {data / 'logs' / 'server.log'}" in said
 
 
