@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,7 +25,9 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so man
 def executions(
     *,
     flow: FlowOption = None,
-    state: Annotated[str | None, typer.Option("--state", help="running, done or failed.")] = None,
+    state: Annotated[
+        Literal["running", "done", "failed"] | None, typer.Option("--state", help="Only those in this state.")
+    ] = None,
     since: Since = None,
     limit: Limit = 20,
     data: Data = None,
@@ -79,7 +81,9 @@ def errors(
     *,
     flow: FlowOption = None,
     step: StepOption = None,
-    state: Annotated[str | None, typer.Option("--state", help="open, retried or discarded.")] = None,
+    state: Annotated[
+        Literal["open", "retried", "discarded"] | None, typer.Option("--state", help="Only those in this state.")
+    ] = None,
     limit: Limit = 20,
     data: Data = None,
     as_json: Json = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -158,15 +158,13 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
 def export(
     name: Name,
     version: Annotated[int | None, typer.Option("--version", help="A version. Default: the newest.")] = None,
-    form: Annotated[str, typer.Option("--format", help="yaml or json.")] = "yaml",
+    form: Annotated[Literal["yaml", "json"], typer.Option("--format", help="How to write it.")] = "yaml",
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
     data: Data = None,
 ) -> None:
     """Print a published flow document."""
     from headrace.cli.client import connect
 
-    if form not in ("yaml", "json"):
-        raise typer.BadParameter("write yaml or json", param_hint="--format")
     with connect(data) as client:
         document = client.text(f"/flows/{name}/export", version=version, format=form)
     if output is None:

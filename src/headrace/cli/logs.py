@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -22,7 +22,8 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines as they come.")] = False,
     tail: Annotated[int, typer.Option("--tail", "-n", min=0, help="Begin with the last so many lines.")] = 100,
     level: Annotated[
-        str | None, typer.Option("--level", help="Only this level and worse: trace, debug, info, warn, error, fatal.")
+        Literal["trace", "debug", "info", "warn", "error", "fatal"] | None,
+        typer.Option("--level", help="Only this level and worse."),
     ] = None,
     data: Data = None,
     as_json: Json = False,

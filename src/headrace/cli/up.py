@@ -43,6 +43,8 @@ def up(
 
     here = place.find(data)
     here.make()
+    if foreground:
+        signal.signal(signal.SIGTERM, _interrupt)
     with server.locked(here):
         started = _start(here, port, foreground=foreground)
         try:
@@ -52,7 +54,7 @@ def up(
                 _greet(client, here, demo=demo, was_up=started is None)
         except BaseException:
             if foreground and started is not None:
-                started.process.terminate()
+                server.stop(here, lambda _line: None)
             raise
     if foreground and started is not None:
         _attend(here, started.process)
@@ -143,10 +145,6 @@ def _attend(here: Place, process: subprocess.Popen[bytes]) -> None:
     from headrace.cli import server
     from headrace.cli.output import err
 
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
     try:
         code = process.wait()
     except KeyboardInterrupt:
@@ -155,6 +153,11 @@ def _attend(here: Place, process: subprocess.Popen[bytes]) -> None:
         process.wait()
         return
     raise typer.Exit(1 if code else 0)
+
+
+def _interrupt(*_: Any) -> None:
+    """SIGTERM is as good as ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def _print_status(client: Client, found: dict[str, Any]) -> None:

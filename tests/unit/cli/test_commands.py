@@ -79,6 +79,8 @@ def test_wrong_usage_is_2(capsys: Out) -> None:
     assert main(["flow", "nonsense"]) == 2
     assert main(["executions", "--since", "yesterday"]) == 2
     assert "write 90s, 10m, 2h or 7d" in capsys.readouterr().err
+    assert main(["executions", "--state", "silly"]) == 2
+    assert main(["flow", "export", "orders", "--format", "xml"]) == 2
 
 
 def test_a_refusal_is_1_with_reason_and_next_step_on_stderr(server: Server, capsys: Out) -> None:
