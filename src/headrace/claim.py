@@ -18,6 +18,8 @@ __all__ = ["claimed", "write_down", "write_private"]
 
 WITHIN = 20.0
 """Seconds for which a new server waits for one that is just ending."""
+SURE_AFTER = 1.0
+"""Seconds after which a server that holds the lock and has written itself down is not one that was just killed."""
 PAUSE = 0.05
 
 
@@ -33,13 +35,15 @@ async def claimed(server_file: Path) -> AsyncIterator[None]:
 
 
 async def _lock(lock: int, server_file: Path) -> None:
-    deadline = asyncio.get_running_loop().time() + WITHIN
+    now = asyncio.get_running_loop().time
+    began = now()
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if _said(server_file) or asyncio.get_running_loop().time() > deadline:
+            waited = now() - began
+            if waited > WITHIN or (waited > SURE_AFTER and server_file.exists()):
                 raise Refused(
                     "already-up",
                     f"another server uses the data folder {server_file.parents[1]}",
@@ -58,10 +62,6 @@ async def write_down(server_file: Path, url: str) -> AsyncIterator[None]:
         yield
     finally:
         _forget(server_file)
-
-
-def _said(server_file: Path) -> bool:
-    return server_file.exists()
 
 
 def _forget(server_file: Path) -> None:
