@@ -46,9 +46,7 @@ PARTS = {
     part.name: part
     for part in (
         Part("bwrap", "apt-get install bubblewrap, and allow user namespaces", _bwrap_works),
-        Part(
-            "chromium", "apt-get install chromium", _on_path("chromium", "chromium-browser", "google-chrome")
-        ),
+        Part("chromium", "apt-get install chromium", _on_path("chromium", "chromium-browser", "google-chrome")),
         Part("git", "apt-get install git", _on_path("git")),
         Part("postgres", "apt-get install postgresql", lambda: postgres_bin() is not None),
         Part("node", "apt-get install nodejs, 20 or newer", _on_path("node")),

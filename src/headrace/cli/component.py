@@ -18,7 +18,7 @@ app = typer.Typer(help="Components: integration code in git, built on the platfo
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The component.")]
 Revision = Annotated[
-    int | None, typer.Argument(metavar="[REVISION]", help="Its revision. Default: the newest one.", show_default=False)
+    int | None, typer.Argument(metavar="REVISION", help="Its revision. Default: the newest one.", show_default=False)
 ]
 
 
@@ -159,7 +159,7 @@ def push(
 def remove(
     name: Name,
     revision: Annotated[
-        int | None, typer.Argument(metavar="[REVISION]", help="Only this revision.", show_default=False)
+        int | None, typer.Argument(metavar="REVISION", help="Only this revision.", show_default=False)
     ] = None,
     yes: Yes = False,
     data: Data = None,

@@ -114,7 +114,7 @@ def errors(
 
 
 def retry(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Errors to run again.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Errors to run again.")] = None,
     *,
     flow: Annotated[str | None, typer.Option("--flow", metavar="FLOW", help="All open errors of this flow.")] = None,
     step: StepOption = None,

@@ -17,7 +17,7 @@ COLOURS = {"warn": "yellow", "error": "red", "fatal": "bold red", "debug": "dim"
 
 def logs(
     flow: Annotated[str, typer.Argument(metavar="FLOW", help="The flow.")],
-    step: Annotated[str | None, typer.Argument(metavar="[STEP]", help="Only this step.")] = None,
+    step: Annotated[str | None, typer.Argument(metavar="STEP", help="Only this step.")] = None,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines as they come.")] = False,
     tail: Annotated[int, typer.Option("--tail", "-n", min=0, help="Begin with the last so many lines.")] = 100,
