@@ -58,8 +58,8 @@ def spec_of(flow_id: str, name: str, *, trigger: dict[str, Any] | None = None, *
         StepSpec(id="hook", kind="trigger", function="receive", main="receive.py", code=CODE, **hook),
         StepSpec(id="work", kind="action", function="work", main="work.py", code=CODE, after=("hook",)),
     )
-    known = {"flow_id": flow_id, "flow": name, "version": 1, "epoch": 1, "steps": steps, "journal_bytes": JOURNAL}
-    return DeploymentSpec(**known | options)
+    known: dict[str, Any] = {"version": 1, "epoch": 1, "steps": steps, "journal_bytes": JOURNAL}
+    return DeploymentSpec(flow_id=flow_id, flow=name, **known | options)
 
 
 async def component(db: Database, name: str = "hook", commit: str = CODE.commit) -> ComponentVersion:

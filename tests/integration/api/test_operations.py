@@ -156,7 +156,7 @@ async def test_events_come_as_they_happen_until_the_server_stops(served: Served)
         await hung_up.wait()
         return {"type": "http.disconnect"}
 
-    serving = asyncio.create_task(served.app(scope, receive, messages.put))  # type: ignore[arg-type]
+    serving = asyncio.ensure_future(served.app(scope, receive, messages.put))  # type: ignore[arg-type]
 
     async def until(text: bytes) -> None:
         async with asyncio.timeout(10):
