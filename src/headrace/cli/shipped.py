@@ -66,7 +66,8 @@ def install_library(client: Client, place: Place, tell: Callable[[str], None]) -
 def install_demo(client: Client, place: Place, tell: Callable[[str], None]) -> list[Result]:
     """Publish and start the demo flows that were never installed here."""
     shipped = _read(place)
-    wanted = [name for name in DEMO_FLOWS if name not in shipped["flows"]]
+    there = [name for name in DEMO_FLOWS if (demo_folder() / f"{name}.yaml").is_file()]
+    wanted = [name for name in there if name not in shipped["flows"]]
     if not wanted:
         return []
     tell("Starting the demo flows")
