@@ -86,7 +86,7 @@ class Webhooks:
         key = _header(headers, *IDEMPOTENCY)
         for last in (False, True):
             try:
-                return await self._store(target, raw, fields, key)
+                return await self._store(target, raw, fields, key, patient=last)
             except (NotFound, Refused):
                 # The deployment was replaced while we looked at the request: its inbox no longer exists.
                 if last:
@@ -95,7 +95,9 @@ class Webhooks:
                 target = await self._targets.find(name)
         raise AssertionError("unreachable")
 
-    async def _store(self, target: Target, raw: msgspec.Raw, fields: dict[str, Any], key: str) -> Response:
+    async def _store(
+        self, target: Target, raw: msgspec.Raw, fields: dict[str, Any], key: str, *, patient: bool
+    ) -> Response:
         now = time.time_ns()
         if key:
             message_id = derived_id(target.flow_id, "webhook", key)
@@ -113,7 +115,7 @@ class Webhooks:
             reply_to=answer.subject if answer is not None else None,
         )
         try:
-            stored = await self._confirmed(target, envelope.encode(message), message_id)
+            stored = await self._confirmed(target, envelope.encode(message), message_id, patient)
             if not stored.duplicate:
                 fact = Fact("accepted", execution, target.step, message_id, "", now // 1000, 1, stored.seq)
                 self._facts.tell(target.flow_id, target.epoch, target.version, fact)
@@ -125,11 +127,11 @@ class Webhooks:
                 answer.close()
         return Response(b'{"execution":"%b"}' % execution.encode(), 202, media_type="application/json")
 
-    async def _confirmed(self, target: Target, data: bytes, message_id: str) -> Stored:
+    async def _confirmed(self, target: Target, data: bytes, message_id: str, patient: bool) -> Stored:
         await target.room.admit(len(data))
         try:
             async with asyncio.timeout(CONFIRM_WITHIN):
-                return await self._bus.store(target.subject, data, msg_id=message_id)
+                return await self._bus.store(target.subject, data, msg_id=message_id, patient=patient)
         except JournalFull as error:
             raise Busy("journal-full", "the journal of this flow is full", next_step=WAIT) from error
         except TimeoutError:
