@@ -233,7 +233,9 @@ class _Exchange:
         self._left -= len(part)
         if self._left < 0:
             self._kill()
-        with contextlib.suppress(ConnectionError):  # git has heard enough, or was killed
+        if not part or self._in.is_closing():
+            return
+        with contextlib.suppress(ConnectionError, RuntimeError):  # git has heard enough, or was killed (uvloop's word)
             self._in.write(part)
             await self._in.drain()
 
