@@ -43,7 +43,7 @@ async def _lock(lock: int, server_file: Path) -> None:
             return
         except BlockingIOError:
             waited = now() - began
-            if waited > WITHIN or (waited > SURE_AFTER and server_file.exists()):
+            if waited > WITHIN or (waited > SURE_AFTER and os.access(server_file, os.F_OK)):
                 raise Refused(
                     "already-up",
                     f"another server uses the data folder {server_file.parents[1]}",

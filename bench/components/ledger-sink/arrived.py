@@ -9,7 +9,7 @@ MARK = 1
 connection: socket.socket | None = None
 
 
-async def process(ctx: Context, msg: Message, cfg: dict) -> None:
+async def process(ctx: Context, msg: Message, cfg: dict[str, str]) -> None:
     global connection
     age = time.time_ns() - msg.body["sent"]
     if connection is None:

@@ -6,7 +6,7 @@ import json
 from headrace_sdk import Context, Message
 
 
-async def listen(ctx: Context, cfg: dict) -> None:
+async def listen(ctx: Context, cfg: dict[str, str]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(cfg["port"]))
     window = asyncio.Semaphore(int(cfg.get("window") or 64))
     try:
@@ -18,7 +18,7 @@ async def listen(ctx: Context, cfg: dict) -> None:
         writer.close()
 
 
-async def pass_on(ctx: Context, event: dict, writer: asyncio.StreamWriter, window: asyncio.Semaphore) -> None:
+async def pass_on(ctx: Context, event: dict[str, int], writer: asyncio.StreamWriter, window: asyncio.Semaphore) -> None:
     try:
         await ctx.emit(Message(event, id=str(event["n"])))
         writer.write(b"%d\n" % event["n"])
