@@ -15,7 +15,7 @@ import errno
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,7 @@ from headrace.control.builds import Builds
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Drained, Recorder
 from headrace.errors import HeadraceError, NotFound, Unavailable
+from headrace.loops import Loops
 from headrace.runtime.base import Runtime
 from headrace.runtime.process import ProcessRuntime
 from headrace.settings import Settings, load
@@ -61,8 +62,6 @@ __all__ = ["main", "serve", "token_check"]
 
 HOSTS = Path(__file__).parents[2] / "hosts"
 CLI_TOKEN = "command line"
-AGAIN = (0.5, 30.0)
-"""Shortest and longest pause before a loop that crashed is run again."""
 WORKERS_MARGIN = 10.0
 """Seconds beyond the hosts' own deadlines after which workers are killed when everything stops."""
 TOUCH_EVERY_MS = 60_000
@@ -165,7 +164,7 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
     stack.push_async_callback(await heartbeats.start(bus))
     replies = Replies(bus)
     stack.push_async_callback(await replies.start())
-    loops = Loops(ending)
+    loops = Loops(ending.asked)
     targets = Targets(db, bus)
     metrics = Metrics()
     parts = Parts(
@@ -246,37 +245,6 @@ class Server:
             log.warning("workers did not stop in time", seconds=limit)
         for worker in await self.runtime.list():
             await self.runtime.kill(worker.ref)
-
-
-class Loops:
-    """Runs the loops of the parts; one that crashes is run again, and the trouble is told for as long as it lasts."""
-
-    def __init__(self, ending: Ending) -> None:
-        self._ending = ending
-        self._troubles: dict[str, str] = {}
-
-    def troubles(self) -> tuple[str, ...]:
-        """What does not work at the moment, a sentence each."""
-        return tuple(self._troubles.values())
-
-    async def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Run until it returns, which it does when it was asked to stop; a crash is no end."""
-        pause = AGAIN[0]
-        loop = asyncio.get_running_loop()
-        while not self._ending.asked.is_set():
-            begun = loop.time()
-            try:
-                await run()
-                return
-            except Exception as error:
-                log.exception("a loop crashed", loop=name, again_in=pause)
-                self._troubles[name] = f"the {name} crashed and is run again: {type(error).__name__}: {error}"
-            if loop.time() - begun > AGAIN[1]:
-                pause = AGAIN[0]
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.asked.wait(), pause)
-            pause = min(2 * pause, AGAIN[1])
-            self._troubles.pop(name, None)
 
 
 class _Http(uvicorn.Server):

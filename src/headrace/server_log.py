@@ -50,7 +50,7 @@ def configure(*, level: str = "info", stream: TextIO | None = None) -> None:
 
 def _rendering(stream: TextIO) -> Sequence[Any]:
     if stream.isatty():
-        return [structlog.dev.ConsoleRenderer()]
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     return [
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,

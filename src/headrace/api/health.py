@@ -68,7 +68,8 @@ async def get_metrics(parts: PartsOf) -> Response:
     async with parts.db.read() as conn:
         names = {flow.id: flow.name for flow in await flows.list_(conn)}
         states: dict[str, int] = Counter(deployment.state for deployment in await deployments.active(conn))
-        errors = await failures.count_open(conn)
+        open_errors = await failures.count_reasons(conn)
+    errors = {(names.get(flow_id, flow_id), reason): count for (flow_id, reason), count in open_errors.items()}
     workers = [(names.get(state.flow_id, state.flow_id), state) for state in parts.heartbeats.all()]
     content = parts.metrics.render(states=states, errors=errors, lag=await parts.recorder_lag(), workers=workers)
     return Response(content, media_type=CONTENT_TYPE_LATEST)

@@ -37,7 +37,10 @@ class Metrics:
             "headrace_deployments", "Newest deployment of each flow, by state.", ["state"], registry=self.registry
         )
         self._errors = Gauge(
-            "headrace_errors_open", "Errors nobody has retried or discarded.", ["reason"], registry=self.registry
+            "headrace_errors_open",
+            "Errors nobody has retried or discarded.",
+            ["flow", "reason"],
+            registry=self.registry,
         )
         self._lag = Gauge(
             "headrace_recorder_lag", "Batches of facts the recorder has yet to write.", registry=self.registry
@@ -57,15 +60,17 @@ class Metrics:
         self,
         *,
         states: Mapping[str, int],
-        errors: Mapping[str, int],
+        errors: Mapping[tuple[str, str], int],
         lag: int,
         workers: Iterable[tuple[str, WorkerState]],
     ) -> bytes:
-        """The exposition, with how things stand now; ``workers`` are pairs of flow name and state."""
-        for gauge, values in ((self._deployments, states), (self._errors, errors)):
-            gauge.clear()
-            for label, count in values.items():
-                gauge.labels(label).set(count)
+        """The exposition, with how things stand now: ``errors`` by flow and reason, ``workers`` with their flow."""
+        self._deployments.clear()
+        for state, count in states.items():
+            self._deployments.labels(state).set(count)
+        self._errors.clear()
+        for (flow, reason), count in errors.items():
+            self._errors.labels(flow, reason).set(count)
         self._lag.set(lag)
         self._workers.states = list(workers)
         return generate_latest(self.registry)

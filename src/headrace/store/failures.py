@@ -15,7 +15,18 @@ from headrace.errors import NotFound
 from headrace.store.rows import Cursor, columns
 from headrace.store.tables import failures, flows
 
-__all__ = ["ErrorRecord", "ErrorState", "add", "count_open", "discard", "get", "list_", "mark_retried", "retain"]
+__all__ = [
+    "ErrorRecord",
+    "ErrorState",
+    "add",
+    "count_open",
+    "count_reasons",
+    "discard",
+    "get",
+    "list_",
+    "mark_retried",
+    "retain",
+]
 
 ErrorState = Literal["open", "retried", "discarded"]
 
@@ -123,3 +134,10 @@ async def count_open(conn: AsyncConnection, flow_ids: Collection[str] | None = N
         found = found.where(failures.c.flow_id.in_(flow_ids))
     rows = await conn.execute(found.group_by(failures.c.flow_id))
     return {row.flow_id: row.number for row in rows}
+
+
+async def count_reasons(conn: AsyncConnection) -> dict[tuple[str, str], int]:
+    """Open errors by flow id and reason."""
+    found = select(failures.c.flow_id, failures.c.reason, func.count().label("number"))
+    found = found.where(failures.c.state == literal_column("'open'")).group_by(failures.c.flow_id, failures.c.reason)
+    return {(row.flow_id, row.reason): row.number for row in await conn.execute(found)}

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from tests.deployed import deploy
 from tests.integration.api.conftest import URL, Served
+from tests.integration.api.test_history import event
 
 from headrace.api import openapi
 from headrace.api.application import routes
@@ -85,7 +86,9 @@ async def test_metrics_count_events_and_tell_how_things_stand(served: Served) ->
     spec = await deploy(served.parts.db, served.parts.bus, "orders")
     assert (await served.client.post(f"/hooks/{spec.flow}", json={})).status_code == 202
     assert (await served.client.post("/hooks/none", json={})).status_code == 404
+    await event(served, spec, failed=True)
     response = await served.client.get("/metrics")
+    assert 'headrace_errors_open{flow="orders",reason="exception"} 1.0' in response.text.splitlines()
     lines = response.text.splitlines()
     assert 'headrace_webhook_events_total{flow="orders"} 1.0' in lines
     assert 'headrace_webhook_refused_total{reason="unknown-flow"} 1.0' in lines
