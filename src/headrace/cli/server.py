@@ -43,6 +43,11 @@ class Started:
 
     process: subprocess.Popen[bytes]
     log_from: int
+    port: int
+
+    def lost_its_port(self) -> bool:
+        """Whether it ended because another program took its port between choice and use."""
+        return self.process.poll() is not None and not _free(self.port)
 
 
 @contextmanager
@@ -84,7 +89,7 @@ def spawn(place: Place, port: int, *, foreground: bool = False) -> Started:
     command = [sys.executable, "-m", MODULE, "--data", str(place.data), "--port", str(port)]
     place.port_file.write_text(f"{port}\n")
     if foreground:
-        return Started(subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL), 0)
+        return Started(subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL), 0, port)
     with place.server_log.open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -94,7 +99,7 @@ def spawn(place: Place, port: int, *, foreground: bool = False) -> Started:
             stderr=log,
             cwd=place.data,
         )
-        return Started(process, log.tell())
+        return Started(process, log.tell(), port)
 
 
 def wait_ready(place: Place, started: Started | None, tell: Callable[[str], None]) -> Client:
@@ -185,7 +190,8 @@ def _readable(line: str) -> str:
     """A line of the server's log, which is JSON where the server says it, as a person would write it."""
     try:
         said = json.loads(line)
-        return f"{said.pop('level')}: {said.pop('event')} {said.pop('exception', '')}".rstrip()
+        words = (said.pop(key, "") for key in ("event", "detail", "exception"))
+        return f"{said.pop('level')}: " + " ".join(str(word) for word in words if word)
     except (ValueError, TypeError, AttributeError, KeyError):
         return line
 

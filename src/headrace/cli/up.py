@@ -46,9 +46,8 @@ def up(
     if foreground:
         signal.signal(signal.SIGTERM, _interrupt)
     with server.locked(here):
-        started = _start(here, port, foreground=foreground)
+        started, client = _started(here, port, foreground=foreground)
         try:
-            client = _ready(here, started)
             with client:
                 _install(client, here, demo=demo)
                 _greet(client, here, demo=demo, was_up=started is None)
@@ -102,6 +101,28 @@ def _start(here: Place, port: int | None, *, foreground: bool) -> Started | None
             next_step="headrace down, then up with the other port",
         )
     return None
+
+
+def _started(here: Place, port: int | None, *, foreground: bool) -> tuple[Started | None, Client]:
+    """The process just started, if any, and a client of a server that is ready.
+
+    A port chosen here may be taken by someone else in the same moment; then another one is chosen.
+    """
+    from headrace.cli import server
+    from headrace.errors import Unavailable
+
+    for tries_left in (2, 1, 0):
+        started = _start(here, port, foreground=foreground)
+        try:
+            return started, _ready(here, started)
+        except Unavailable:
+            if not tries_left or port is not None or started is None or not started.lost_its_port():
+                raise
+        except BaseException:
+            if foreground and started is not None:
+                server.stop(here, lambda _line: None)
+            raise
+    raise AssertionError("the last try returns or raises")
 
 
 def _ready(here: Place, started: Started | None) -> Client:
