@@ -142,43 +142,22 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
     bus = await stack.enter_async_context(await Bus.connect(access.url, access.user, access.password, name="server"))
     require_version(bus.server_version, access.url)
     await journal.setup(bus, log_bytes=settings.log_keep_bytes, log_keep=settings.log_keep_days * 86_400)
-    runtime = ProcessRuntime(
-        claims=settings.run_dir / "workers",
-        logs=settings.logs_dir / "workers",
-        bus={"url": access.url, "user": access.user, "password": access.password},
-    )
+    runtime = _runtime(settings, access)
     stack.push_async_callback(runtime.close)
-    repositories = Repositories(settings.repos_dir)
-    builders: dict[Language, Builder] = {
-        "python": PythonBuilder(
-            envs=settings.envs_dir,
-            cache=settings.uv_cache_dir,
-            host=HOSTS / "python",
-            mode=settings.sandbox,
-            uid_base=settings.host_uid_base,
-        )
-    }
-    facts = Facts(bus)
-    stack.push_async_callback(facts.close)
-    heartbeats = Heartbeats()
-    stack.push_async_callback(await heartbeats.start(bus))
-    replies = Replies(bus)
-    stack.push_async_callback(await replies.start())
     loops = Loops(ending.asked)
-    targets = Targets(db, bus)
-    metrics = Metrics()
+    repositories = Repositories(settings.repos_dir)
     parts = Parts(
         settings=settings,
         db=db,
         bus=bus,
         identities=Identities(token_check(db)),
-        heartbeats=heartbeats,
-        targets=targets,
-        facts=facts,
-        metrics=metrics,
+        heartbeats=Heartbeats(),
+        targets=Targets(db, bus),
+        facts=Facts(bus),
+        metrics=Metrics(),
         reconciler=Reconciler(db, bus, runtime, settings),
         recorder=Recorder(db, bus, settings, _drained(bus)),
-        builds=Builds(db, settings, repositories, builders, bus.publish),
+        builds=Builds(db, settings, repositories, _builders(settings), bus.publish),
         repositories=repositories,
         troubles=loops.troubles,
         stop=ending.stop,
@@ -187,16 +166,14 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
         broker_url=access.url,
         started_at=now_ms(),
     )
-    hooks = Webhooks(bus, targets, facts, replies, metrics)
+    stack.push_async_callback(parts.facts.close)
+    stack.push_async_callback(await parts.heartbeats.start(bus))
+    replies = Replies(bus)
+    stack.push_async_callback(await replies.start())
+    hooks = Webhooks(bus, parts.targets, parts.facts, replies, parts.metrics)
     pushes = git.router(repositories, parts.identities.of, _component_exists(db), hook_url=parts.url)
-    return Server(
-        parts=parts,
-        app=application(parts, hooks, pushes),
-        loops=loops,
-        ending=ending,
-        runtime=runtime,
-        broker=broker,
-    )
+    app = application(parts, hooks, pushes)
+    return Server(parts=parts, app=app, loops=loops, ending=ending, runtime=runtime, broker=broker)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +291,25 @@ async def _end_broker(broker: EmbeddedBroker, ending: Ending) -> None:
 def _configured_broker(settings: Settings) -> Access:
     assert settings.broker_url is not None
     return Access(settings.broker_url, settings.broker_user or "", settings.broker_password or "")
+
+
+def _runtime(settings: Settings, access: Access) -> ProcessRuntime:
+    return ProcessRuntime(
+        claims=settings.run_dir / "workers",
+        logs=settings.logs_dir / "workers",
+        bus={"url": access.url, "user": access.user, "password": access.password},
+    )
+
+
+def _builders(settings: Settings) -> dict[Language, Builder]:
+    python = PythonBuilder(
+        envs=settings.envs_dir,
+        cache=settings.uv_cache_dir,
+        host=HOSTS / "python",
+        mode=settings.sandbox,
+        uid_base=settings.host_uid_base,
+    )
+    return {"python": python}
 
 
 async def _keep_cli_token(db: Database, settings: Settings) -> None:
