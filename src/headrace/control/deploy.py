@@ -91,8 +91,10 @@ class Deployer:
         except HeadraceError as error:
             self._observer.cannot(key, f"{error.reason}: {error.message}")
             raise
-        await journal.prepare(self._bus, spec)
+        # The spec first: whatever is made after it is known to be somebody's, and goes when that has ended.
         await self._specs.put(spec)
+        self._observer.owning.add(key)
+        await journal.prepare(self._bus, spec)
         self._observer.prepared.add(key)
 
     async def _start(self, flow_id: str, action: Start) -> None:
@@ -152,7 +154,8 @@ class Deployer:
             with suppress(Unavailable):  # it is just starting, or ending, or hangs
                 await ask(self._bus, key, "stop", final=final)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._runtime.gone(ref), ASK_EVERY)
+                async with asyncio.timeout(ASK_EVERY):
+                    await self._runtime.gone(ref)
                 return True
         return False
 
@@ -171,7 +174,7 @@ class Deployer:
             taken = await journal.take_over(self._bus, old, new)
             log.info("taken over", flow_id=flow_id, epoch=action.epoch, to=action.to, **_fields(taken))
             await self._specs.delete(flow_id, action.epoch)
-        self._observer.prepared.discard((flow_id, action.epoch))
+        self._observer.owning.discard((flow_id, action.epoch))
 
     async def _mark(self, flow_id: str, action: Mark) -> None:
         key = flow_id, action.epoch
@@ -186,12 +189,18 @@ class Deployer:
         await self._update(key, **changes)
 
     async def _update(self, key: Key, **changes: Any) -> None:
-        """Change the row; nothing happens when the flow was removed meanwhile."""
+        """Change the row; nothing happens when the flow was removed meanwhile. Cancelled, it finishes first."""
+        writing = asyncio.create_task(self._write(key, changes))
         try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            raise
+
+    async def _write(self, key: Key, changes: dict[str, Any]) -> None:
+        with suppress(NotFound):
             async with self._db.begin() as conn:
                 await deployments.update(conn, *key, **changes)
-        except NotFound:
-            return
 
 
 def _source(spec: DeploymentSpec) -> tuple[object, ...]:

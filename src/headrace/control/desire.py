@@ -82,7 +82,7 @@ async def start(db: Database, name: str) -> Deployment:
 
 
 async def stop(db: Database, name: str) -> Flow:
-    """Wish the flow to be stopped; its queue stays. Nothing changes for one that is. `NotFound` (``flow-not-found``)."""
+    """Wish the flow to be stopped; its queue stays. Safe twice. `NotFound` (``flow-not-found``)."""
     async with db.begin() as conn:
         flow = await flows.get(conn, name)
         await flows.set_wish(conn, flow.id, "stopped")

@@ -53,8 +53,10 @@ class Observer:
         self._known: dict[Key, _Known] = {}
         self._away = not connected
         self._back_since = clock()
+        self.owning: set[Key] = set()
+        """Deployments that have a spec in the bus, and so may have queues."""
         self.prepared: set[Key] = set()
-        """Deployments that have queues (`headrace.control.specs`)."""
+        """Those whose queues are known to be complete."""
 
     # -- what it is told ------------------------------------------------------------------------------------
 
@@ -125,7 +127,8 @@ class Observer:
         for key, known in list(self._known.items()):
             if key[0] not in flow_ids and known.ref is None:
                 del self._known[key]
-        self.prepared = {key for key in self.prepared if key[0] in flow_ids}
+        self.owning = {key for key in self.owning if key[0] in flow_ids}
+        self.prepared &= self.owning
 
     # -- what it tells --------------------------------------------------------------------------------------
 
@@ -167,7 +170,7 @@ class Observer:
         epochs = {each.epoch for each in wished.deployments}
         deployments += [
             self._ended(key, pending)
-            for key in {*self.prepared, *self.workers()}
+            for key in {*self.owning, *self.workers()}
             if key[0] == wished.flow_id and key[1] not in epochs
         ]
         if wish != "running":
@@ -190,7 +193,7 @@ class Observer:
             strategy=self._strategy,
             worker=self._worker(known, now),
             pending=pending.get(key, ""),
-            prepared=key in self.prepared,
+            prepared=key in self.owning and (key in self.prepared or known.ref is not None),
             cannot=known.cannot,
             warming_since=known.warming_since,
             died=known.died,
@@ -205,7 +208,7 @@ class Observer:
             state="stopped",
             worker=self._worker(known, self._clock()),
             pending=pending.get(key, ""),
-            prepared=key in self.prepared,
+            prepared=key in self.owning,
         )
 
     def _worker(self, known: _Known, now: float) -> WorkerView | None:

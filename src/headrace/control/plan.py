@@ -132,8 +132,8 @@ def _target(each: DeploymentView, view: FlowView, now: float) -> Action | None:
 
 def _challenge(each: DeploymentView, view: FlowView, now: float) -> Action | None:
     """Warm up; take its place when the way is free. What goes wrong ends this deployment and no other."""
-    if broken := _broken(each, view, now):
-        return _stop(each, f"it failed: {broken}") or _failed(each, broken)
+    if broken := _broken(each, view, now):  # written down first: with the worker the reason would be gone
+        return Mark(epoch=each.epoch, state="failed", reason=broken, why=broken)
     if each.worker is None:
         return _begin(each, view, now)
     if each.phase == "ready" and each.state == "warming":
@@ -158,10 +158,6 @@ def _broken(each: DeploymentView, view: FlowView, now: float) -> str:
 
 def _late(each: DeploymentView, view: FlowView, now: float) -> bool:
     return each.warming_since is not None and now >= each.warming_since + view.limits.ready_within
-
-
-def _failed(each: DeploymentView, reason: str) -> Action:
-    return Mark(epoch=each.epoch, state="failed", reason=reason, why=reason)
 
 
 def _begin(each: DeploymentView, view: FlowView, now: float) -> Action | None:

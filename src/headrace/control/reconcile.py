@@ -39,6 +39,7 @@ WARMING_AT_ONCE = 8
 """Workers that warm up at the same time: starting everything at once makes each of them late."""
 LONGEST_HOLD = 5.0
 """Seconds after which a failed action on a deployment is planned again, at most."""
+CANCEL_AGAIN = 0.2
 HOST_MARGIN = 15.0
 """Seconds a deployment has beyond its hosts' own deadline."""
 
@@ -129,7 +130,8 @@ class Reconciler:
             self.hint()
             while not self._stopping:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._pause())
+                    async with asyncio.timeout(self._pause()):  # wait_for may swallow a cancellation before Python 3.12
+                        await self._wake.wait()
                 await self._turn()
 
     # -- looking --------------------------------------------------------------------------------------------
@@ -184,7 +186,7 @@ class Reconciler:
         if not self._bus.connected:
             self._observer.broker_lost()
         elif self._reread:
-            self._observer.prepared = await Specs(self._bus).keys()
+            self._observer.owning = await Specs(self._bus).keys()
             self._reread = False
         await self._find_workers()
         for key, ref in self._observer.workers().items():
@@ -292,9 +294,10 @@ class Reconciler:
         self.hint(key[0])
 
     async def _let_go(self) -> None:
-        tasks = [*self._tasks, *self._followers.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = {*self._tasks, *self._followers.values()}
+        while tasks:  # again and again: before Python 3.12 `asyncio.wait_for`, in libraries too, may swallow one
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN)
         self._pending.clear()
         self._turned.set()

@@ -1,4 +1,4 @@
-"""Compiled deployments in the broker. One is there for as long as the deployment has queues, and tells that it has."""
+"""Compiled deployments in the broker. One is there as long as its deployment may have queues, and tells that it may."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class DeploymentView:
     pending: str = ""
     """The action under way on it."""
     prepared: bool = False
-    """Its queues exist (and its spec is in the bus); messages may wait in them."""
+    """Its queues exist; messages may wait in them. Of one that has ended: they may exist."""
     cannot: str = ""
     """Why it cannot be prepared, now or later."""
     warming_since: float | None = None
