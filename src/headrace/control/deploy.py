@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -67,6 +68,7 @@ class Deployer:
         self._track = track
         self._specs = Specs(bus)
         self._leases = Bucket(bus, subjects.LEASES)
+        self._journals: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._does: dict[type[Any], Callable[[str, Any], Awaitable[None]]] = {
             Prepare: self._prepare,
             Start: self._start,
@@ -94,7 +96,8 @@ class Deployer:
         # The spec first: whatever is made after it is known to be somebody's, and goes when that has ended.
         await self._specs.put(spec)
         self._observer.owning.add(key)
-        await journal.prepare(self._bus, spec)
+        async with self._journal(flow_id):
+            await journal.prepare(self._bus, spec)
         self._observer.prepared.add(key)
 
     async def _start(self, flow_id: str, action: Start) -> None:
@@ -159,6 +162,10 @@ class Deployer:
                 return True
         return False
 
+    def _journal(self, flow_id: str) -> asyncio.Lock:
+        """Held while the list of a journal's subjects is read, changed and written back."""
+        return self._journals.setdefault(flow_id, asyncio.Lock())
+
     async def _trigger_changes(self, key: Key, successor: int) -> bool:
         """Whether what ``startup`` prepared does not carry over to the next deployment."""
         if not successor:
@@ -171,7 +178,8 @@ class Deployer:
         if new is None:
             raise NotFound("no-deployment", f"the broker does not know deployment {action.to}")
         if old is not None:
-            taken = await journal.take_over(self._bus, old, new)
+            async with self._journal(flow_id):
+                taken = await journal.take_over(self._bus, old, new)
             log.info("taken over", flow_id=flow_id, epoch=action.epoch, to=action.to, **_fields(taken))
             await self._specs.delete(flow_id, action.epoch)
         self._observer.owning.discard((flow_id, action.epoch))

@@ -118,9 +118,11 @@ class Observer:
         self._away = True
 
     def broker_back(self) -> None:
-        """Workers can be heard again."""
+        """Workers can be heard again, and start again: that they could not meanwhile was no fault of theirs."""
         self._away = False
         self._back_since = self._clock()
+        for known in self._known.values():
+            known.deaths, known.died = 0, None
 
     def forget(self, flow_ids: Collection[str]) -> None:
         """Keep nothing of flows other than these, except of workers that live."""

@@ -169,8 +169,9 @@ async def test_a_killed_worker_is_replaced_at_once(server: Server) -> None:
     await server.push(1)
     await server.publish()
     worker = Identity.from_dict((await server.reaches(1, "live")).worker or {})
-    await server.send(1, range(100))
+    await server.send(1, range(50))
     identity.send(worker, signal.SIGKILL)
+    await server.send(1, range(50, 100))
     await server.all_arrive(100)
     row = await server.row(1)
     assert (row.state, row.restarts) == ("live", 1)
@@ -196,3 +197,21 @@ async def test_workers_outlive_the_server_and_end_when_it_is_told_to_rest(server
     await server.send(2, range(20, 40))
     server.begin()
     await server.all_arrive(40)
+
+
+async def test_a_broker_that_dies_and_comes_back_changes_nothing(server: Server) -> None:
+    await server.push(1)
+    await server.publish()
+    row = await server.reaches(1, "live")
+    await server.send(1, range(20))
+    process = server.plane.broker.process
+    assert process is not None
+    identity.send(process, signal.SIGKILL)
+    await server.plane.broker.died()
+    await server.plane.broker.start()
+    await server.send(1, range(20, 40))
+    await server.all_arrive(40)
+    assert (await server.row(1)).worker == row.worker
+    await server.push(2)
+    await server.publish("two")
+    await server.reaches(2, "live")

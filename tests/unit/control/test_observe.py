@@ -112,6 +112,14 @@ def test_silence_counts_only_while_the_broker_can_be_reached(observer: Observer,
     assert worker.heard == clock.now - 10
 
 
+def test_deaths_while_the_broker_was_away_are_excused(observer: Observer) -> None:
+    observer.broker_lost()
+    observer.found(KEY, REF)
+    observer.gone(KEY, REF)
+    observer.broker_back()
+    assert (seen(observer).deaths, seen(observer).died) == (0, None)
+
+
 def test_the_warm_up_of_a_challenger_goes_on_over_restarts(observer: Observer, clock: Clock) -> None:
     observer.starting(KEY, "warming")
     began = clock.now
