@@ -107,7 +107,10 @@ class Settings(BaseSettings):
         description="How often the embedded broker flushes its files to disk under `durability: relaxed`.",
     )
     max_file_store: Size = Field(
-        default=8 * 1024**3, description="Disk space the embedded broker may use for all journals together."
+        default=1024**4,
+        description="What the journals of all flows may be promised together by the embedded broker. It is a "
+        "reservation on paper: each flow counts with its whole `journal_bytes` from its first start on, whatever it "
+        "has used of it. `headrace doctor` looks at the space that is really free.",
     )
     journal_bytes: Size = Field(default=256 * 1024**2, description="Disk space of one flow's journal.")
     journal_keep: Duration = Field(
@@ -392,7 +395,7 @@ def _default(value: object, kind: str) -> str:
     if value is None or value == ():
         return "–"
     if kind == "size" and isinstance(value, int):
-        for power, unit in ((3, "GB"), (2, "MB"), (1, "KB")):
+        for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "KB")):
             if value % 1024**power == 0:
                 return f"`{value // 1024**power}{unit}`"
     if kind == "duration" and isinstance(value, float):

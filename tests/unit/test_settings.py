@@ -115,6 +115,11 @@ def test_what_was_read_holds(tmp_path: Path) -> None:
         load(data=tmp_path).port = 1
 
 
+def test_thousands_of_flows_have_room_for_their_journals() -> None:
+    fields = Settings.model_fields
+    assert fields["max_file_store"].default >= 4000 * fields["journal_bytes"].default, "JetStream reserves each in full"
+
+
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
     settings = load(data=tmp_path, broker_password="pa55word", database_url="postgresql://a:pa55word@b/c")
     assert "pa55word" not in repr(settings)

@@ -29,7 +29,7 @@ State = Literal["ok", "warn", "fail"]
 VERSION_WITHIN = 10.0
 GIT_MINIMUM = (2, 28)
 """The first git that can name the branch of a new repository."""
-DISK_WARN = 2 * 1024**3
+DISK_WARN = 1024**3
 DISK_FAIL = 200 * 1024**2
 
 router = APIRouter(tags=["operations"])

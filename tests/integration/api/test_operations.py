@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -80,6 +81,16 @@ async def test_the_doctor_sees_keys_that_others_can_read(served: Served) -> None
     [check] = [check for check in found["checks"] if check["name"] == "data folder"]
     assert (check["state"], found["ok"]) == ("fail", False)
     assert check["next_step"].startswith("chmod 700")
+
+
+@pytest.mark.parametrize(("free", "state"), [(0.1, "fail"), (0.9, "warn"), (1.1, "ok")])
+async def test_the_doctor_sees_the_disk_fill(
+    served: Served, monkeypatch: pytest.MonkeyPatch, free: float, state: str
+) -> None:
+    left = SimpleNamespace(free=int(free * 1024**3))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: left)
+    found = await served.get("/doctor")
+    assert [check["state"] for check in found["checks"] if check["name"] == "disk"] == [state]
 
 
 async def test_metrics_count_events_and_tell_how_things_stand(served: Served) -> None:
