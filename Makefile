@@ -67,11 +67,13 @@ $(BIN)/python:
 	echo "Making .venv with $$python"; \
 	"$$python" -m venv .venv || { rm -rf .venv; echo "Python's venv module is incomplete: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
 
-# The lock is installed first and by hash; the package itself then needs nothing more from anywhere.
+# The lock is installed first and by hash; the package itself then needs nothing more from anywhere. Compiled here, so
+# that starts are quick where PYTHONDONTWRITEBYTECODE is set, too.
 $(RUN_STAMP): requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing what requirements.lock lists (a minute at most)"
 	@$(PIP) --require-hashes -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q src hosts
 	@touch $@
 
 $(DEV_STAMP): requirements-dev.lock $(RUN_STAMP)
