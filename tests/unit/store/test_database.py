@@ -4,7 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
@@ -21,11 +23,24 @@ async def scalar(db: Database, query: str) -> object:
 
 
 def sqlite_schema(connection: Connection) -> set[frozenset[str]]:
-    """Each statement as its lines: constraints may come in any order."""
+    """Each statement as its parts: columns that were added later come after the constraints."""
     found = connection.execute(
         text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'")
     )
-    return {frozenset(line.strip(" \t,") for line in sql.splitlines()) for (sql,) in found}
+    return {parts(sql) for (sql,) in found}
+
+
+def parts(sql: str) -> frozenset[str]:
+    """What stands before, between and after the commas that are in no inner parentheses."""
+    head, _, body = sql.partition("(")
+    depth, found = 0, [""]
+    for character in body.rpartition(")")[0]:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += character
+    return frozenset(" ".join(part.split()) for part in (head, *found, body.rpartition(")")[2]))
 
 
 def postgres_schema(connection: Connection, schema: str) -> set[str]:
@@ -68,6 +83,27 @@ async def test_migrating_again_changes_nothing(db: Database) -> None:
     await db.migrate()
     async with db.read() as conn:
         assert [flow.name for flow in await flows.list_(conn)] == ["orders"]
+
+
+async def test_deployments_of_an_older_server_are_kept(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    config = Config()
+    config.set_main_option("script_location", "headrace.store:migrations")
+    async with db.begin() as conn:
+        await conn.run_sync(lambda sync: config.attributes.update(connection=sync))
+        await conn.run_sync(lambda _: command.upgrade(config, "0001"))
+        flow = "'f', 'orders', 'default', 'real-time', 'running', 0, 1, 0"
+        await conn.execute(
+            text(f"INSERT INTO flows (id, name, workspace, type, wish, draft_tag, epoch, created_at) VALUES ({flow})")
+        )
+        row = "'f', 1, 1, '{}', 'live', '', 0, '{}', 0"
+        known = "flow_id, epoch, version, resolved, state, reason, created_at, steps, restarts"
+        await conn.execute(text(f"INSERT INTO deployments ({known}) VALUES ({row})"))
+    await db.migrate()
+    async with db.read() as conn:
+        found = await deployments.get(conn, "f", 1)
+    assert (found.state, found.strategy, found.cause, found.handover) == ("live", "handover", "", None)
+    await db.close()
 
 
 async def test_servers_that_start_together_migrate_once(tmp_path: Path) -> None:

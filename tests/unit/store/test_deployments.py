@@ -62,3 +62,35 @@ async def test_the_live_deployment_is_current_while_a_newer_one_warms(conn: Asyn
     assert await deployments.current(conn, flow_id) == live
     await deployments.update(conn, flow_id, live.epoch, state="stopped")
     assert await deployments.current(conn, flow_id) == warming
+
+
+async def test_a_deployment_tells_who_wanted_it_and_how_it_is_to_take_its_place(
+    conn: AsyncConnection, flow_id: str
+) -> None:
+    plain = await deployments.create(conn, flow_id, 1, 7, RESOLVED)
+    assert (plain.strategy, plain.cause, plain.author, plain.note) == ("handover", "", "", "")
+    made = await deployments.create(
+        conn, flow_id, 2, 6, RESOLVED, strategy="restart", cause="rollback", author="ada", note="7 loses orders"
+    )
+    assert (made.strategy, made.cause, made.author, made.note) == ("restart", "rollback", "ada", "7 loses orders")
+    assert (made.log, made.handover) == (None, None)
+
+
+async def test_what_a_handover_was_like_is_learnt_bit_by_bit(conn: AsyncConnection, flow_id: str) -> None:
+    await make(conn, flow_id, "live")
+    await deployments.record(conn, flow_id, 1, {"from_epoch": 3, "gap_ms": 4.5, "order": "kept"})
+    found = await deployments.record(conn, flow_id, 1, {"drained": 12, "order": "given up"})
+    assert found.handover == {"from_epoch": 3, "gap_ms": 4.5, "order": "given up", "drained": 12}
+
+
+async def test_the_live_one_falls_silent_only_for_the_newest(conn: AsyncConnection, flow_id: str) -> None:
+    live = await make(conn, flow_id, "live")
+    second = await make(conn, flow_id, "ready")
+    third = await make(conn, flow_id, "warming")
+    assert [each.epoch for each in await deployments.active_of(conn, flow_id)] == [1, 2, 3]
+    assert await deployments.silence(conn, flow_id, live.epoch, successor=second.epoch) is None
+    assert await deployments.get(conn, flow_id, live.epoch) == live
+    await deployments.update(conn, flow_id, third.epoch, state="failed")
+    silenced = await deployments.silence(conn, flow_id, live.epoch, successor=second.epoch)
+    assert silenced is not None
+    assert silenced.state == "draining"
