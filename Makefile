@@ -10,6 +10,7 @@ ARGS ?=
 BIN := .venv/bin
 RUN_STAMP := .venv/.headrace-run
 DEV_STAMP := .venv/.headrace-dev
+PEERS_STAMP := bench/peers/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
@@ -47,11 +48,11 @@ lock: $(DEV_STAMP) ## Make the lock files anew; UPGRADE=--upgrade takes the newe
 bench: $(RUN_STAMP) ## Measure latency, throughput, CPU and memory
 	$(BIN)/headrace bench $(ARGS)
 
-bench-peers: $(RUN_STAMP) ## The same, side by side with Node-RED from npm
+bench-peers: $(RUN_STAMP) $(PEERS_STAMP) ## The same, side by side with Node-RED from npm
 	$(BIN)/headrace bench --peers $(ARGS)
 
 clean: ## Remove .venv and what tools left behind; the data folder stays
-	rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist src/*.egg-info bench/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests hosts library bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list
@@ -79,4 +80,11 @@ $(RUN_STAMP): requirements.lock pyproject.toml | $(BIN)/python
 $(DEV_STAMP): requirements-dev.lock $(RUN_STAMP)
 	@echo "Installing what requirements-dev.lock lists"
 	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# npm's settings name the registry, as pip's do; install scripts are not needed and not run.
+$(PEERS_STAMP): bench/peers/package-lock.json bench/peers/package.json
+	@command -v npm >/dev/null || { echo "bench-peers needs Node.js 20 or newer with npm" >&2; exit 1; }
+	@echo "Installing Node-RED, from bench/peers/package-lock.json"
+	@npm --prefix bench/peers ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -12,14 +12,11 @@ import asyncio
 import json
 import os
 import platform as machine
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,23 +25,17 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from headrace.testing.ledger import Ledger, percentile
+from headrace.testing import peers
+from headrace.testing.ledger import Ledger
+from headrace.testing.measure import ROOT, RUN_PARTS, mappings, measure, medians, order, rate_label
 
 __all__ = ["run"]
 
-ROOT = Path(__file__).parents[3]
 COMPONENTS = ROOT / "bench" / "components"
 RESULTS = ROOT / "bench" / "results"
 FLOW = "bench"
-MAPPING = (
-    '{{"n": body.n, "sent": body.sent, "customer": {customer}, '
-    '"total": $sum(body.lines.(price * qty)), "lines": body.lines}}'
-)
-ORDER = {
-    "customer": {"name": "Ada Lovelace", "email": "ada@example.org", "city": "London"},
-    "lines": [{"sku": f"A-{number}", "price": 9.5 + number, "qty": number + 1} for number in range(4)],
-}
-PARTS = ("worker", "hosts", "broker", "server")
+RATES = (20.0, 200.0, 0.0)
+PARTS = (*RUN_PARTS, "server")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -52,22 +43,41 @@ def run(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="headrace bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="runs of each measurement; medians are shown (3)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of one measurement (10)")
+    parser.add_argument("--peers", action="store_true", help="the same events through Node-RED as well")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--no-store", action="store_true", help="do not write a file under bench/results/")
     options = parser.parse_args(argv)
-    if not COMPONENTS.is_dir():
-        sys.stderr.write(f"the benchmark needs the source tree: {COMPONENTS} does not exist\n")
+    lacking = _lacking(with_peers=options.peers)
+    if lacking:
+        sys.stderr.write(f"{lacking}\n")
         return 1
-    result = asyncio.run(_bench(options.runs, options.seconds, quiet=options.json))
+    measuring = _compare if options.peers else _bench
+    result = asyncio.run(measuring(options.runs, options.seconds, Console(stderr=True, quiet=options.json)))
     if not options.no_store:
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        name = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ.json")
-        (RESULTS / name).write_text(json.dumps(result, indent=2) + "\n")
+        _store(result, "-peers" if options.peers else "")
     if options.json:
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    elif options.peers:
+        peers.show(result, Console())
     else:
         _show(result)
-    return 0 if not any(row["lost"] for row in result["measurements"]) else 1
+    return 0 if not any(_lost(row) for row in result["measurements"]) else 1
+
+
+def _lacking(*, with_peers: bool) -> str | None:
+    if not COMPONENTS.is_dir():
+        return f"the benchmark needs the source tree: {COMPONENTS} does not exist"
+    return peers.missing() if with_peers else None
+
+
+def _store(result: dict[str, Any], suffix: str) -> None:
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    name = datetime.now(UTC).strftime(f"%Y-%m-%dT%H%M%SZ{suffix}.json")
+    (RESULTS / name).write_text(json.dumps(result, indent=2) + "\n")
+
+
+def _lost(row: dict[str, Any]) -> float:
+    return float(row["lost"] if "lost" in row else row["headrace"]["lost"])
 
 
 @contextmanager
@@ -132,23 +142,9 @@ class Platform:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """CPU seconds spent so far and memory held now (proportional set size, MB), by part."""
-
-    cpu: dict[str, float]
-    memory: dict[str, float]
-
-
-def usage(processes: dict[str, list[psutil.Process]]) -> Usage:
-    """Look at ``processes`` once."""
-    cpu = {part: sum(sum(each.cpu_times()[:2]) for each in found) for part, found in processes.items()}
-    memory = {part: sum(each.memory_full_info().pss for each in found) / 1e6 for part, found in processes.items()}
-    return Usage(cpu, memory)
-
-
 def document(ledger: Ledger) -> dict[str, Any]:
     """The flow under test."""
+    shaped, told = mappings("body")
     return {
         "flow": FLOW,
         "type": "real-time",
@@ -158,88 +154,84 @@ def document(ledger: Ledger) -> dict[str, Any]:
                 "id": "shape",
                 "after": "source",
                 "action": "shape/pass",
-                "input": MAPPING.format(customer="body.customer.name"),
+                "input": shaped,
             },
             {
                 "id": "sink",
                 "after": "shape",
                 "action": "ledger-sink/arrived",
-                "input": MAPPING.format(customer="body.customer"),
+                "input": told,
                 "fields": {"port": str(ledger.sink_port)},
             },
         ],
     }
 
 
-async def _bench(runs: int, seconds: float, *, quiet: bool) -> dict[str, Any]:
-    console = Console(stderr=True, quiet=quiet)
+@contextmanager
+def _prepared(console: Console) -> Iterator[Platform]:
+    """A platform with the benchmark's components."""
     with platform() as running:
         for name in ("ledger-source", "shape", "ledger-sink"):
             console.print(f"building {name} …")
             running.headrace("component", "push", str(COMPONENTS / name))
+        yield running
+
+
+async def _bench(runs: int, seconds: float, console: Console) -> dict[str, Any]:
+    with _prepared(console) as running:
         measurements = []
         for pad, label in ((0, "300 B"), (3_000, "3.3 KB")):
-            for rate in (20.0, 200.0, 0.0):
+            for rate in RATES:
                 rows = []
                 for number in range(runs):
-                    console.print(f"events of {label}, {_rate(rate)}, run {number + 1} of {runs} …")
+                    console.print(f"events of {label}, {rate_label(rate)}, run {number + 1} of {runs} …")
                     rows.append(await _measure(running, rate, seconds, pad))
-                measurements.append({"events": label, "rate": rate} | _medians(rows))
+                measurements.append({"events": label, "rate": rate} | medians(rows))
+    return _conditions(runs, seconds) | {"measurements": measurements}
+
+
+async def _compare(runs: int, seconds: float, console: Console) -> dict[str, Any]:
+    """Both sides, taking turns, so that a machine that changes its speed changes it for both."""
+    with _prepared(console) as running:
+        measurements = []
+        for rate in RATES:
+            ours, theirs = [], []
+            for number in range(runs):
+                console.print(f"Headrace, then Node-RED, {rate_label(rate)}, run {number + 1} of {runs} …")
+                ours.append(await _measure(running, rate, seconds))
+                theirs.append(await _measure_peer(rate, seconds))
+            row = {"headrace": medians(ours), "node-red": medians(theirs)}
+            measurements.append({"rate": rate, **row, "ratios": peers.ratios(row["headrace"], row["node-red"])})
+    conditions = _conditions(runs, seconds) | {"peer": peers.version(), "differences": peers.DIFFERENCES}
+    return conditions | {"measurements": measurements}
+
+
+def _conditions(runs: int, seconds: float) -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"cores": os.cpu_count(), "processor": machine.processor() or machine.machine()},
         "python": machine.python_version(),
         "runs": runs,
         "seconds": seconds,
-        "measurements": measurements,
     }
 
 
-async def _measure(running: Platform, rate: float, seconds: float, pad: int) -> dict[str, float]:
+async def _measure(running: Platform, rate: float, seconds: float, pad: int = 0) -> dict[str, float]:
     """One run: start the flow, let events pass, take stock, remove the flow."""
-    async with Ledger(ORDER | ({"pad": "x" * pad} if pad else {})) as ledger:
+    async with Ledger(order(pad)) as ledger:
         await asyncio.to_thread(running.publish, document(ledger))
         await asyncio.wait_for(ledger.connected.wait(), 30)
         show = await asyncio.to_thread(running.json, "flow", "show", FLOW)
-        processes = running.processes(FLOW)
-        idle = usage(processes)
-        await ledger.at_rate(100, 0.5)  # caches and code paths are warm afterwards
-        await ledger.all_arrived()
-        warm, before, began = ledger.account.sent, usage(processes), time.perf_counter()
-        await (ledger.at_rate(rate, seconds) if rate else ledger.flat_out(seconds))
-        complete = await ledger.all_arrived()
-        took, after = time.perf_counter() - began, usage(processes)
+        row = await measure(ledger, running.processes(FLOW), rate, seconds)
         await asyncio.to_thread(running.headrace, "flow", "stop", FLOW)
         await asyncio.to_thread(running.headrace, "flow", "remove", FLOW, "--purge", "--yes")
-    account = ledger.account
-    count = account.sent - warm
-    ages = sorted(ages[0] for number, ages in account.arrivals.items() if number >= warm)
-    row = {
-        "p50_ms": percentile(ages, 0.5),
-        "p95_ms": percentile(ages, 0.95),
-        "p99_ms": percentile(ages, 0.99),
-        "events_per_s": count / took,
-        "lost": len(account.lost) + (0 if complete else account.sent - len(account.arrivals)),
-        "repeats": account.repeats,
-        "warm_up_ms": show["deployment"]["ready_ms"],
-    }
-    for part in PARTS:
-        row[f"cpu_us_{part}"] = (after.cpu[part] - before.cpu[part]) / count * 1e6
-        row[f"memory_idle_mb_{part}"] = idle.memory[part]
-        row[f"memory_mb_{part}"] = after.memory[part]
-    return row
+    return row | {"warm_up_ms": show["deployment"]["ready_ms"]}
 
 
-def _medians(rows: list[dict[str, float]]) -> dict[str, float]:
-    worst = {"lost", "repeats"}
-    return {
-        key: max(row[key] for row in rows) if key in worst else round(statistics.median(row[key] for row in rows), 2)
-        for key in rows[0]
-    }
-
-
-def _rate(rate: float) -> str:
-    return f"{rate:.0f}/s" if rate else "flat out"
+async def _measure_peer(rate: float, seconds: float) -> dict[str, float]:
+    """One run of Node-RED."""
+    async with Ledger(order()) as ledger, peers.node_red(ledger) as processes:
+        return await measure(ledger, processes, rate, seconds)
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -254,7 +246,7 @@ def _show(result: dict[str, Any]) -> None:
         keys = ("p50_ms", "p95_ms", "p99_ms", "events_per_s")
         speed.add_row(
             row["events"],
-            _rate(row["rate"]),
+            rate_label(row["rate"]),
             *(f"{row[key]:.2f}" if key != "events_per_s" else f"{row[key]:,.0f}" for key in keys),
             *(f"{row[key]:.0f}" for key in ("lost", "repeats", "warm_up_ms")),
         )
@@ -262,8 +254,8 @@ def _show(result: dict[str, Any]) -> None:
             f"{row[f'cpu_us_{part}']:.0f} · {row[f'memory_mb_{part}']:.0f} ({row[f'memory_idle_mb_{part}']:.0f})"
             for part in PARTS
         ]
-        flow = sum(row[f"memory_mb_{part}"] for part in ("worker", "hosts", "broker"))
-        idle = sum(row[f"memory_idle_mb_{part}"] for part in ("worker", "hosts", "broker"))
-        costs.add_row(row["events"], _rate(row["rate"]), *parts, f"{flow:.0f} ({idle:.0f})")
+        flow = sum(row[f"memory_mb_{part}"] for part in RUN_PARTS)
+        idle = sum(row[f"memory_idle_mb_{part}"] for part in RUN_PARTS)
+        costs.add_row(row["events"], rate_label(row["rate"]), *parts, f"{flow:.0f} ({idle:.0f})")
     console.print(speed)
     console.print(costs)

@@ -71,6 +71,9 @@ class Ledger:
         self._highest = -1
         self.source_port = self.sink_port = 0
         self.connected = asyncio.Event()
+        """Set while someone takes events."""
+        self.hearing = asyncio.Event()
+        """Set once someone has come to tell of arrivals."""
 
     async def __aenter__(self) -> Self:
         self.source_port = await self._serve(self._serve_source)
@@ -153,6 +156,7 @@ class Ledger:
     # -- sink -----------------------------------------------------------------------------------------------
 
     async def _serve_sink(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.hearing.set()
         while line := await reader.readline():
             number, age, mark = (int(word) for word in line.split())
             self._arrive(number, age / 1e6, mark)
