@@ -145,6 +145,16 @@ class Settings(BaseSettings):
     )
     step_memory: Size = Field(default=512 * 1024**2, description="Memory one step's host may use.")
     ready_within: Duration = Field(default=60.0, description="A step that is not ready after this has failed.")
+    drain_within: Duration = Field(
+        default=60.0,
+        description="Time the steps of an old deployment have, after a switch, to finish what they were given; the new "
+        "steps of the same ids then take over what is left, and order gives way to progress.",
+    )
+    watch_for: Duration = Field(
+        default=60.0,
+        description="Time after a switch in which a new deployment that fails more than the old one did gives the flow "
+        "back to it; meanwhile the old one stands by.",
+    )
     stop_within: Duration = Field(
         default=10.0,
         description="Time a host has to stop by itself before it is terminated, and again before it is killed.",

@@ -28,10 +28,16 @@ stop      finish the calls in progress, leave the rest unacknowledged, stop host
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a worker is to do. ``final`` goes with ``stop``: a person stops the flow, so ``shutdown`` hooks run."""
+    """What a worker is to do.
+
+    ``final`` goes with ``stop`` and ``quiesce``: the trigger's ``shutdown`` hook runs, since a person stops the flow or
+    the next deployment has another trigger. ``after`` goes with ``activate``: the epoch whose steps are still
+    draining; a step with concurrency 1 takes its first message when the step of the same id there has drained.
+    """
 
     verb: Verb
     final: bool = False
+    after: int = 0
 
 
 class StepState(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +76,18 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     """Why ``failed``."""
     ready_ms: int = 0
     """Warm-up of all steps together."""
+    trigger_off: int = 0
+    """When the trigger was told to stop, microseconds since the epoch; 0: not yet."""
+    trigger_on: int = 0
+    """When the trigger was first called after the last activation."""
+    longest_wait: int = 0
+    """Longest time, in microseconds, that a message waited in the journal since the last activation or quiescing."""
+    drained: int = 0
+    """Messages processed since the trigger was told to stop."""
+    repeats: int = 0
+    """Emissions that the journal already had."""
+    order_kept: bool = True
+    """False when a step could not wait any longer for its predecessor to drain."""
     steps: tuple[StepState, ...] = ()
     journal_bytes: int = 0
 

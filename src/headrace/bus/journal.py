@@ -21,6 +21,7 @@ __all__ = [
     "ACK_WAIT",
     "Depth",
     "TakenOver",
+    "admit",
     "deliver",
     "depth",
     "drop_waiting",
@@ -31,6 +32,7 @@ __all__ = [
     "reads_messages",
     "remove",
     "setup",
+    "switch",
     "take_over",
 ]
 
@@ -208,7 +210,7 @@ async def take_over(bus: Bus, old: DeploymentSpec, new: DeploymentSpec | None) -
     id. Afterwards the old deployment's consumers and subjects are gone; its messages stay readable by number.
     New events are refused under the old epoch from the start, so none can come in behind the reading.
     """
-    await _fence(bus, old)
+    await switch(bus, None, [old])
     moved = parked = 0
     for step in old.steps:
         if not reads_messages(step):
@@ -291,21 +293,41 @@ async def _retire(bus: Bus, spec: DeploymentSpec) -> None:
         with contextlib.suppress(NotFound):
             await bus.api(f"CONSUMER.DELETE.{stream}.{subjects.consumer(spec.epoch, step.id)}")
     trigger_errors = subjects.errors(spec.flow_id, spec.epoch, spec.trigger.id)
-    await _drop_subjects(bus, stream, {*_subjects(spec), trigger_errors})
+    await _change_subjects(bus, stream, {*_subjects(spec), trigger_errors}, ())
 
 
-async def _fence(bus: Bus, spec: DeploymentSpec) -> None:
-    """Let no new event in under this epoch; error records of what is left are still taken."""
-    trigger = subjects.output(spec.flow_id, spec.epoch, spec.trigger.id)
-    await _drop_subjects(bus, subjects.stream(spec.flow_id), {trigger, f"{trigger}.*"}, [f"{trigger}.errors"])
+async def admit(bus: Bus, spec: DeploymentSpec) -> None:
+    """Let events of this deployment in (again). A second call changes nothing."""
+    await switch(bus, spec, [])
 
 
-async def _drop_subjects(bus: Bus, stream: str, gone: set[str], instead: Collection[str] = ()) -> None:
+async def switch(bus: Bus, new: DeploymentSpec | None, old: Collection[DeploymentSpec]) -> None:
+    """Let events in under ``new`` only: what the triggers of ``old`` emit, or is sent to them, is refused from now on.
+
+    Their other steps go on, and error records of what is left are still taken.
+    """
+    gone, kept = set(), []
+    for spec in old:
+        trigger = subjects.output(spec.flow_id, spec.epoch, spec.trigger.id)
+        gone |= {trigger, f"{trigger}.*"}
+        kept.append(f"{trigger}.errors")
+    flow_id = (new or next(iter(old))).flow_id
+    await _change_subjects(bus, subjects.stream(flow_id), gone, [*kept, *(_subjects(new) if new else ())])
+
+
+async def _change_subjects(bus: Bus, stream: str, gone: Collection[str], added: Collection[str]) -> None:
     config = (await bus.api(f"STREAM.INFO.{stream}"))["config"]
     present: list[str] = config["subjects"]
-    if not gone.isdisjoint(present):
-        kept = [subject for subject in present if subject not in gone]
-        await bus.api(f"STREAM.UPDATE.{stream}", config | {"subjects": [*kept, *instead]})
+    wanted = list(dict.fromkeys([*(subject for subject in present if subject not in gone), *added]))
+    wanted = [subject for subject in wanted if not _covered(subject, wanted)]
+    if wanted != present:
+        await bus.api(f"STREAM.UPDATE.{stream}", config | {"subjects": wanted})
+
+
+def _covered(subject: str, listed: Collection[str]) -> bool:
+    """Whether ``….errors`` is listed already as part of ``….*``; the broker refuses subjects that overlap."""
+    parent, _, last = subject.rpartition(".")
+    return last != "*" and f"{parent}.*" in listed
 
 
 async def purge_below(bus: Bus, flow_id: str, subject: str, seq: int) -> int:

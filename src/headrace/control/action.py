@@ -34,6 +34,9 @@ class Activate(_Action):
 class Quiesce(_Action):
     """Mark it draining, tell its worker to silence the trigger and finish what is queued."""
 
+    successor: int = 0
+    """The epoch that takes its place: with another trigger there, this one's ``shutdown`` hook runs now."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop(_Action):

@@ -19,6 +19,7 @@ from headrace.bus import journal, subjects
 from headrace.bus.buckets import Bucket
 from headrace.bus.client import Bus
 from headrace.bus.control import Command, Verb, WorkerState, decode_state
+from headrace.control import handover
 from headrace.control.action import Action, Activate, Mark, Prepare, Quiesce, Start, Stop, TakeOver
 from headrace.control.compile import compile_row
 from headrace.control.observe import Key, Observer
@@ -29,6 +30,7 @@ from headrace.runtime.base import Runtime, WorkerRef
 from headrace.settings import Settings
 from headrace.store import deployments
 from headrace.store.database import Database
+from headrace.store.deployments import Handover
 
 __all__ = ["Deployer", "ask"]
 
@@ -41,9 +43,9 @@ ASK_EVERY = 1.0
 log = structlog.get_logger("control")
 
 
-async def ask(bus: Bus, key: Key, verb: Verb, *, final: bool = False) -> WorkerState:
+async def ask(bus: Bus, key: Key, verb: Verb, *, final: bool = False, after: int = 0) -> WorkerState:
     """Tell a worker something and return its state at that moment; `Unavailable` (``no-answer``)."""
-    command = msgspec.json.encode(Command(verb, final))
+    command = msgspec.json.encode(Command(verb, final, after))
     return decode_state(await bus.request(subjects.worker_do(*key), command, ANSWER_WITHIN))
 
 
@@ -113,15 +115,53 @@ class Deployer:
         await self._update(key, worker=worker, restarts=restarts)
 
     async def _activate(self, flow_id: str, action: Activate) -> None:
+        """The switch. What comes in by request goes to the new inbox before the old one is closed."""
         key = flow_id, action.epoch
+        specs = {epoch: await self._specs.get(flow_id, epoch) for epoch in self._owning(flow_id)}
+        mine = specs.pop(action.epoch, None)
+        if mine is None:
+            raise NotFound("no-deployment", f"the broker does not know deployment {action.epoch}")
+        others = [spec for spec in specs.values() if spec is not None]
+        requests = mine.trigger.trigger_type == "webhook"
+        if requests:
+            async with self._journal(flow_id):
+                await journal.admit(self._bus, mine)
+            await self._update(key, state="live")
+        async with self._journal(flow_id):
+            await journal.switch(self._bus, mine, others)
         await self._take_lease(flow_id, action.epoch)
-        self._observer.heard(await ask(self._bus, key, "activate"))
+        before = self._draining(flow_id, action.epoch)
+        self._observer.heard(await ask(self._bus, key, "activate", after=before))
         try:
             phase = await self._observer.reaches(key, ("live", "failed"), ACTIVATE_WITHIN)
         except TimeoutError:
             raise Unavailable("no-answer", f"deployment {action.epoch} does not begin") from None
         if phase == "live":
             await self._update(key, state="live")
+            await self._record(key, self._switched(key, before, requests=requests))
+
+    def _owning(self, flow_id: str) -> list[int]:
+        return sorted(epoch for owner, epoch in self._observer.owning if owner == flow_id)
+
+    def _draining(self, flow_id: str, epoch: int) -> int:
+        """The newest other deployment whose steps still finish what they have; 0 when there is none."""
+        draining = [
+            other
+            for other in self._owning(flow_id)
+            if other != epoch and self._observer.phase((flow_id, other)) in ("draining", "drained")
+        ]
+        return max(draining, default=0)
+
+    def _switched(self, key: Key, before: int, *, requests: bool) -> Handover:
+        old = self._observer.state((key[0], before)) if before else None
+        return handover.switched(old, self._observer.state(key), requests=requests)
+
+    async def _record(self, key: Key, measured: Handover) -> None:
+        """Add to what is kept of the deployment's handover."""
+        if measured:
+            with suppress(NotFound):
+                async with self._db.begin() as conn:
+                    await deployments.record(conn, *key, measured)
 
     async def _take_lease(self, flow_id: str, epoch: int) -> None:
         """Compare and set: another server that decides on an older view does not get through."""
@@ -134,8 +174,12 @@ class Deployer:
 
     async def _quiesce(self, flow_id: str, action: Quiesce) -> None:
         key = flow_id, action.epoch
-        await self._update(key, state="draining")
-        self._observer.heard(await ask(self._bus, key, "quiesce"))
+        async with self._db.begin() as conn:
+            silenced = await deployments.silence(conn, *key, successor=action.successor)
+        if silenced is None:
+            return  # somebody wished for a newer one meanwhile: plan anew
+        final = await self._trigger_changes(key, action.successor)
+        self._observer.heard(await ask(self._bus, key, "quiesce", final=final))
 
     async def _stop(self, flow_id: str, action: Stop) -> None:
         key = flow_id, action.epoch
@@ -181,6 +225,7 @@ class Deployer:
             async with self._journal(flow_id):
                 taken = await journal.take_over(self._bus, old, new)
             log.info("taken over", flow_id=flow_id, epoch=action.epoch, to=action.to, **_fields(taken))
+            await self._record((flow_id, action.to), {"taken_over": taken.moved, "parked": taken.parked})
             await self._specs.delete(flow_id, action.epoch)
         self._observer.owning.discard((flow_id, action.epoch))
 
@@ -195,6 +240,15 @@ class Deployer:
         if action.state in ("ready", "failed") and state is not None:
             changes["steps"] = _steps(state)
         await self._update(key, **changes)
+        if state is not None and action.state in ("standby", "stopped"):
+            await self._tell_successor(key, state)
+
+    async def _tell_successor(self, key: Key, state: WorkerState) -> None:
+        """The one that took over keeps how the old one drained."""
+        newer = [epoch for epoch in self._owning(key[0]) if epoch > key[1]]
+        if newer and state.trigger_off:
+            successor = key[0], min(newer)
+            await self._record(successor, handover.drained(state, self._observer.state(successor)))
 
     async def _update(self, key: Key, **changes: Any) -> None:
         """Change the row; nothing happens when the flow was removed meanwhile. Cancelled, it finishes first."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headrace.bus.control import WorkerState
-from headrace.control.view import DeploymentView, FlowView, Limits, Phase, State, Strategy, Wish, WorkerView
+from headrace.control.view import ENDED, DeploymentView, FlowView, Limits, Phase, State, Wish, WorkerView
+from headrace.control.watch import Health, fault, health
 from headrace.runtime.base import WorkerRef
 from headrace.store.deployments import Deployment
 from headrace.store.wishes import Wished
@@ -44,11 +45,8 @@ class _Known:
 class Observer:
     """The memory of control. Never asks anybody; is told."""
 
-    def __init__(
-        self, limits: Limits, *, strategy: Strategy = "replace", clock: Callable[[], float], connected: bool = True
-    ) -> None:
+    def __init__(self, limits: Limits, *, clock: Callable[[], float], connected: bool = True) -> None:
         self._limits = limits
-        self._strategy = strategy
         self._clock = clock
         self._known: dict[Key, _Known] = {}
         self._away = not connected
@@ -177,7 +175,24 @@ class Observer:
         ]
         if wish != "running":
             self._excuse(wished.flow_id)
-        return FlowView(flow_id=wished.flow_id, wish=wish, deployments=tuple(deployments), limits=self._limits)
+        return FlowView(
+            flow_id=wished.flow_id,
+            wish=wish,
+            deployments=tuple(self._compared(each, wished.flow_id, deployments) for each in deployments),
+            limits=self._limits,
+        )
+
+    def _compared(self, each: DeploymentView, flow_id: str, all_of_them: list[DeploymentView]) -> DeploymentView:
+        """A live deployment, with why it does worse than the newest before it that still stands by."""
+        older = [other.epoch for other in all_of_them if other.epoch < each.epoch and other.state not in ENDED]
+        if each.state != "live" or not older:
+            return each
+        new, old = self._health((flow_id, each.epoch)), self._health((flow_id, max(older)))
+        return each if new is None else replace(each, fault=fault(new, old))
+
+    def _health(self, key: Key) -> Health | None:
+        state = self.state(key)
+        return None if state is None else health(state, self._of(key).deaths)
 
     def _view(self, row: Deployment, pending: Mapping[Key, str]) -> DeploymentView:
         key = row.flow_id, row.epoch
@@ -192,7 +207,7 @@ class Observer:
         return DeploymentView(
             epoch=row.epoch,
             state=row.state,
-            strategy=self._strategy,
+            strategy=row.strategy,
             worker=self._worker(known, now),
             pending=pending.get(key, ""),
             prepared=key in self.owning and (key in self.prepared or known.ref is not None),

@@ -5,6 +5,7 @@ States of a deployment (its row in the store), with what leads from one to the n
     warming ──worker ready──▶ ready ──Activate──▶ live ──Quiesce──▶ draining ──drained──▶ standby ──▶ stopped
        └─ its worker says `failed`, is not ready in time, or it cannot be prepared ──▶ failed
     standby, draining ──the newer one failed: hand-back──▶ live
+    live ──it does worse than the one before, within the watch window──▶ failed
     any that has not ended ──the flow is stopped, or a newer one took its place──▶ stopped
     stopped ──a person starts the flow and nothing moved──▶ warming
 
@@ -125,9 +126,19 @@ def _ended(each: DeploymentView, view: FlowView) -> Action | None:
 def _target(each: DeploymentView, view: FlowView, now: float) -> Action | None:
     if each.state in ("draining", "standby"):
         return Mark(epoch=each.epoch, state="live", why="hand-back: the newer deployment has ended")
-    if each.state == "live":
-        return _keep_live(each, view, now)
-    return _challenge(each, view, now)
+    if each.state != "live":
+        return _challenge(each, view, now)
+    if each.fault and _watched(each, view, now) and _stands_by(view, each):
+        return Mark(epoch=each.epoch, state="failed", reason=f"handed back: {each.fault}", why=each.fault)
+    return _keep_live(each, view, now)
+
+
+def _stands_by(view: FlowView, each: DeploymentView) -> bool:
+    """Whether an older deployment, its hosts warm, can take the flow back."""
+    return any(
+        other.epoch < each.epoch and other.state in ("draining", "standby") and other.phase in ("draining", "drained")
+        for other in view.deployments
+    )
 
 
 def _challenge(each: DeploymentView, view: FlowView, now: float) -> Action | None:
@@ -204,10 +215,10 @@ def _keep_live(each: DeploymentView, view: FlowView, now: float) -> Action | Non
     """A live deployment gets a live worker, however often it dies."""
     if each.worker is None:
         return _begin(each, view, now)
-    if each.phase == "ready":
+    if each.phase in ("ready", "draining", "drained"):
         return _activate(each, view)
     late = each.phase in ("warming", None) and _late(each, view, now)
-    if late or each.phase in ("failed", "draining", "drained"):
+    if late or each.phase == "failed":
         return _stop(each, f"its worker is {each.phase or 'silent'} and is started again")
     return None
 
@@ -232,7 +243,7 @@ def _live_before(each: DeploymentView, target: DeploymentView, view: FlowView, n
 
 def _hand_over(each: DeploymentView, target: DeploymentView) -> Action | None:
     if each.phase == "live":
-        return Quiesce(epoch=each.epoch, why=f"deployment {target.epoch} is ready")
+        return Quiesce(epoch=each.epoch, why=f"deployment {target.epoch} is ready", successor=target.epoch)
     if each.phase in ("draining", "drained"):
         return Mark(epoch=each.epoch, state="draining", why="its worker says so")
     if each.worker is not None and each.phase is None:
@@ -245,7 +256,7 @@ def _draining(each: DeploymentView, target: DeploymentView, view: FlowView, now:
     if each.worker is None:
         return Mark(epoch=each.epoch, state="stopped", why="its worker has ended")
     if each.phase == "live" and not late:
-        return Quiesce(epoch=each.epoch, why="its worker was not told")
+        return Quiesce(epoch=each.epoch, why="its worker was not told", successor=target.epoch)
     if each.phase == "drained" and _watched(target, view, now):
         return Mark(epoch=each.epoch, state="standby", why="drained; kept while its successor is watched")
     if each.phase in ("draining", None) and not late:

@@ -25,7 +25,7 @@ from headrace.control.deploy import Deployer, ask
 from headrace.control.observe import Key, Observer
 from headrace.control.plan import backoff, next_look, plan
 from headrace.control.specs import Specs
-from headrace.control.view import Limits, Strategy
+from headrace.control.view import Limits
 from headrace.errors import HeadraceError
 from headrace.runtime.base import Runtime
 from headrace.settings import Settings
@@ -59,7 +59,6 @@ class Reconciler:
         runtime: Runtime,
         settings: Settings,
         *,
-        strategy: Strategy = "replace",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._db = db
@@ -67,8 +66,12 @@ class Reconciler:
         self._runtime = runtime
         self._interval = settings.reconcile_interval
         self._clock = clock
-        limits = Limits(ready_within=settings.ready_within + HOST_MARGIN)
-        self._observer = Observer(limits, strategy=strategy, clock=clock)
+        limits = Limits(
+            ready_within=settings.ready_within + HOST_MARGIN,
+            drain_within=settings.drain_within,
+            watch_for=settings.watch_for,
+        )
+        self._observer = Observer(limits, clock=clock)
         self._deployer = Deployer(
             db=db, bus=bus, runtime=runtime, settings=settings, observer=self._observer, track=self._track
         )

@@ -43,7 +43,7 @@ class Limits:
     drain_within: float = 60.0
     """Afterwards what is left of an old deployment's queue is taken over."""
     watch_for: float = 0.0
-    """How long an old deployment stays on standby after the switch."""
+    """How long a new deployment is watched after the switch; meanwhile the old one stands by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,8 @@ class DeploymentView:
     """How often that happened in a row; a minute of health sets it back to 0."""
     changed: float = 0.0
     """When its state last changed."""
+    fault: str = ""
+    """Why it does worse than the deployment before it (`headrace.control.watch`); empty while it does not."""
 
     @property
     def ended(self) -> bool:

@@ -100,6 +100,8 @@ class DeploymentSpec(msgspec.Struct, frozen=True, kw_only=True):
     journal_keep: float = 86_400.0
     ready_within: float = 60.0
     """A host that has not said ``ready`` after this long has failed."""
+    drain_within: float = 60.0
+    """Time a step waits, behind a switch, for its predecessor to drain."""
     stop_within: float = 10.0
     """Time a host has to stop by itself before it is terminated, and again before it is killed."""
     message_limit: int = 1024 * 1024

@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from headrace import sandbox
-from headrace.errors import HeadraceError, Refused
+from headrace.errors import HeadraceError, Refused, Unavailable
 from headrace.flows.deployment import DeploymentSpec, StepSpec
 from headrace.worker import frames
 from headrace.worker.trace import StepLog
@@ -75,6 +75,7 @@ class Host:
         self._gone = asyncio.Event()
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
+        self._ended = asyncio.Event()
         self._within = spec.stop_within
         self._hook = HOOK_CALLS
         self._hooks: dict[int, asyncio.Future[frames.Frame]] = {}
@@ -95,6 +96,7 @@ class Host:
     async def run(self) -> None:
         """Start the host and start it again whenever it ends; return when stopped, or failed before the first ready."""
         pause = FIRST_PAUSE
+        self._ended.clear()
         try:
             while not self._stop.is_set():
                 began = self._loop.time()
@@ -114,6 +116,7 @@ class Host:
             self.state = "stopped"
         finally:
             self.kill()
+            self._ended.set()
 
     async def _live(self) -> None:
         """One life of the process."""
@@ -169,6 +172,20 @@ class Host:
         except TimeoutError:
             return False
         return True
+
+    async def end(self) -> None:
+        """Stop, and return when `run` has returned, so that it can be run again. Needs `run` to be running."""
+        self._stop.set()
+        await self._ended.wait()
+        self._stop.clear()
+
+    async def warm(self, seconds: float) -> None:
+        """Return when the component is loaded; `Unavailable` (``not-ready``) when that takes too many ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ready.wait()
+        except TimeoutError:
+            raise Unavailable("not-ready", f"step `{self._step.id}` was not ready within {seconds:g} s") from None
 
     def stop(self, within: float | None = None) -> None:
         """Ask the host to end; `run` returns when it has. Safe twice, safe early."""

@@ -109,8 +109,11 @@ class Step:
         self.hooks: list[str] = []
         self._pending = 0
         self._fresh = 0
+        self._shut = False
         self._undo: Callable[[], object] | None = None
-        self.received = self.emitted = self.failed = 0
+        self.received = self.emitted = self.failed = self.finished = self.repeats = 0
+        self.longest_wait = 0
+        """Longest time, in microseconds, that a message waited for this step."""
         self._idle = asyncio.Event()
 
     # -- life -----------------------------------------------------------------------------------------------
@@ -137,6 +140,20 @@ class Step:
         """The broker was away: have it send again what got lost on the way; what is held here is recognised."""
         if self._active:
             await self._reset()
+
+    @property
+    def active(self) -> bool:
+        """Whether it takes messages from the journal."""
+        return self._active
+
+    def shut(self) -> None:
+        """Hold what is delivered until `open`."""
+        self._shut = True
+
+    def open(self) -> None:
+        """Go on after `shut`. A second call changes nothing."""
+        self._shut = False
+        self.pump()
 
     def deactivate(self) -> None:
         """Take no further message; calls in progress go on. What is queued stays unacknowledged in the journal."""
@@ -213,7 +230,7 @@ class Step:
             self._take(self._queue.popleft())
 
     def _may_take(self) -> bool:
-        if not self._active or self._pausing or self.host.state != "ready":
+        if not self._active or self._pausing or self._shut or self.host.state != "ready":
             return False
         limit = 1 if self._alone else self._most
         if len(self._calls) - self._settling >= limit or self._settling >= UNCONFIRMED:
@@ -241,6 +258,7 @@ class Step:
             self._release(held)
             return
         call = Call(held, message, now_us() - held.stored_us)
+        self.longest_wait = max(self.longest_wait, call.wait_us)
         try:
             mapped = self._mapper.apply(message)
         except MappingError as error:
@@ -374,6 +392,7 @@ class Step:
     def _store_output(self, call: Call, frame: frames.Frame, msg_id: str, data: bytes) -> None:
         def done(result: Stored | HeadraceError) -> None:
             if isinstance(result, Stored):
+                self.repeats += result.duplicate
                 self._stored(call, frame)
             elif isinstance(result, JournalFull):
                 self.log.platform("warn", "the journal is full; an output waits until there is room")
@@ -510,6 +529,7 @@ class Step:
     def _release(self, held: Held) -> None:
         """Acknowledge: the message is dealt with."""
         self._bus.publish(held.reply, b"+ACK")
+        self.finished += 1
         if held.due:
             self._shared.delays.forget(held.due)
         self._held.pop(held.key, None)

@@ -62,7 +62,7 @@ class Trigger:
         self._unconfirmed = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self.received = self.emitted = self.failed = 0
+        self.received = self.emitted = self.failed = self.repeats = 0
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -246,6 +246,7 @@ class Trigger:
         self._bus.store_nowait(self._output, data, done, msg_id=event.id)
 
     def _stored(self, frame: frames.Frame, event: Message, stored: Stored) -> None:
+        self.repeats += stored.duplicate
         if not stored.duplicate:
             self.emitted += 1
             for successor in self.successors:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -18,7 +20,9 @@ from headrace.bus.control import Command, Phase, WorkerState
 from headrace.errors import HeadraceError, NotFound, Refused
 from headrace.flows.deployment import DeploymentSpec, StepSpec
 from headrace.worker.delay import Delays
+from headrace.worker.gates import Gates
 from headrace.worker.hooks import Hooks
+from headrace.worker.host import now_us
 from headrace.worker.purge import Purge
 from headrace.worker.step import Shared, Step
 from headrace.worker.trace import Trace
@@ -57,6 +61,11 @@ class Worker:
         self._stop = asyncio.Event()
         self._final = False
         self._changing = asyncio.Lock()
+        self._hosts: list[asyncio.Task[None]] = []
+        self._taking_due: Callable[[], Awaitable[None]] | None = None
+        self._off_at = self._on_at = 0
+        self._processed_before = 0
+        self._order_kept = True
 
     def _build(self, shared: Shared) -> None:
         for step in self._spec.steps:
@@ -90,13 +99,13 @@ class Worker:
         self._bus.on_reconnect(self._reconnected)
         try:
             async with asyncio.TaskGroup() as group:
-                hosts = [group.create_task(each.host.run(), name=f"host {each.step.id}") for each in self._all]
+                self._hosts = [group.create_task(each.host.run(), name=f"host {each.step.id}") for each in self._all]
                 clocks = [group.create_task(self._warm())]
                 clocks += [group.create_task(clock) for clock in (self._beat(), self._tick(), self._keep())]
                 self._group = group
                 await self._stop.wait()
                 await self._end()
-                await asyncio.wait(hosts)
+                await asyncio.wait(self._hosts)
                 for clock in clocks:
                     clock.cancel()
         finally:
@@ -178,34 +187,88 @@ class Worker:
         async with self._changing:
             try:
                 if command.verb == "activate" and self.phase in ("ready", "drained", "draining"):
-                    await self._activate()
+                    await self._activate(command.after)
                 elif command.verb == "quiesce" and self.phase == "live":
-                    await self._quiesce()
+                    await self._quiesce(final=command.final)
             except HeadraceError as error:
                 self._fail(f"{command.verb}: {error}")
 
-    async def _activate(self) -> None:
+    async def _activate(self, after: int) -> None:
+        """The trigger first: how long the switch takes does not depend on the number of steps."""
         await self._check_lease()
+        await self._trigger_ready()
         startup = self._of(self._spec.trigger)
         if "startup" in startup.hooks:
             await self._hooks.startup(startup.host)
-        for step in self._steps.values():
-            await step.activate()
-        await self._bus.on_message(f"deliver.{self._spec.flow_id}.due", self._due)
+        gates = await Gates.behind(self._bus, self._spec, after) if after else None
+        self._count_anew()
         if self._source is not None:
             await self._source.activate()
+        self._on_at = now_us()
+        await asyncio.gather(*(self._take_messages(step, gates) for step in self._steps.values()))
+        if not self._taking_due:
+            self._taking_due = await self._bus.on_message(f"deliver.{self._spec.flow_id}.due", self._due)
         self._enter("live")
+        if gates is not None:
+            self._group.create_task(self._open_gates(gates))
+
+    async def _trigger_ready(self) -> None:
+        """After a hand-back its host may just be starting again."""
+        host = self._of(self._spec.trigger).host
+        await host.warm(self._spec.ready_within)
+
+    async def _take_messages(self, step: Step, gates: Gates | None) -> None:
+        if gates is not None and gates.closed(step.step):
+            step.shut()
+        if not step.active:
+            await step.activate()
+
+    async def _open_gates(self, gates: Gates) -> None:
+        async for step in gates.opening():
+            self._steps[step].open()
+        self._order_kept = self._order_kept and gates.order_kept
+
+    def _count_anew(self) -> None:
+        for step in self._steps.values():
+            step.longest_wait = 0
 
     async def _check_lease(self) -> None:
         lease = await Bucket(self._bus, subjects.LEASES).get(self._spec.flow_id)
         if lease is None or lease.data != str(self._spec.epoch).encode():
             raise Refused("no-lease", f"epoch {self._spec.epoch} does not hold the lease of the flow")
 
-    async def _quiesce(self) -> None:
-        self._enter("draining")
-        self._trigger_off()
+    async def _quiesce(self, *, final: bool) -> None:
+        """Silence the trigger before saying so; then finish what is queued, with a fresh trigger host standing by."""
+        self._off_at = now_us()
+        self._count_anew()
+        self._processed_before = self._processed()
         if self._source is not None:
+            self._source.deactivate()
+            await self._source.host.end()
             await self._source.settled()
+        if final:
+            await self._shutdown()
+        if self._taking_due is not None:
+            await self._taking_due()
+            self._taking_due = None
+        self._enter("draining")
+        self._group.create_task(self._drain())
+        if self._source is not None and not self._stop.is_set():
+            self._hosts.append(self._group.create_task(self._source.host.run()))
+
+    async def _drain(self) -> None:
+        """Watch the queues empty; soon after a switch that is a matter of milliseconds."""
+        pause = 0.005
+        while self.phase == "draining" and not self._stop.is_set():
+            with suppress(HeadraceError):  # the broker is away; next time
+                if await self._drained():
+                    self._enter("drained")
+                    return
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 1.0)
+
+    def _processed(self) -> int:
+        return sum(step.finished for step in self._steps.values())
 
     def _due(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         """A delayed message: it goes to its step, or back to the broker for a later deployment."""
@@ -258,8 +321,6 @@ class Worker:
     async def _look_at_journal(self) -> None:
         try:
             self._journal_bytes = await self._purge.run()
-            if self.phase == "draining" and await self._drained():
-                self._enter("drained")
         except (HeadraceError, NotFound):
             return  # the broker is away; next time
 
@@ -285,6 +346,12 @@ class Worker:
             ready_ms=self._ready_ms,
             steps=tuple(each.state() for each in self._all),
             journal_bytes=self._journal_bytes,
+            trigger_off=self._off_at,
+            trigger_on=self._on_at,
+            longest_wait=max((step.longest_wait for step in self._steps.values()), default=0),
+            drained=self._processed() - self._processed_before if self._off_at else 0,
+            repeats=sum(each.repeats for each in self._all),
+            order_kept=self._order_kept,
         )
 
     def _publish_state(self) -> None:

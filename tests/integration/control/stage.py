@@ -70,7 +70,7 @@ class Stage:
         self._access = access
         self._servers_bus: Bus | None = None
         self.runtime = ActingRuntime(bus)
-        self.strategy: Strategy = "replace"
+        self.strategy: Strategy = "handover"
         self.reconciler: Reconciler | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -80,7 +80,7 @@ class Stage:
         """A server starts."""
         access = self._access
         bus = self._servers_bus = await Bus.connect(access.url, access.user, access.password)
-        self.reconciler = Reconciler(self.db, bus, self.runtime, self.settings, strategy=self.strategy)
+        self.reconciler = Reconciler(self.db, bus, self.runtime, self.settings)
         self._running = asyncio.create_task(self.reconciler.run())
         return self.reconciler
 
@@ -124,7 +124,10 @@ class Stage:
     async def publish(self, name: str = "orders", *, step: str = "work", note: str = "x") -> str:
         """Draft, publish and start; the flow's id."""
         flow_id = await self.draft(name, step=step, note=note)
-        await desire.publish(self.db, name, start=True)
+        published = await desire.publish(self.db, name, start=True)
+        assert published.deployment is not None
+        async with self.db.begin() as conn:
+            await deployments.update(conn, flow_id, published.deployment.epoch, strategy=self.strategy)
         self.hint(flow_id)
         return flow_id
 

@@ -39,7 +39,7 @@ class Server:
     def __init__(self, plane: Plane, db: Database, folder: Path) -> None:
         self.plane = plane
         self.db = db
-        self.settings = Settings(data=folder, stop_within=5)
+        self.settings = Settings(data=folder, stop_within=5, watch_for=0.5)
         self.flow_id = ""
         self.begin()
 

@@ -205,7 +205,7 @@ def test_hand_back_when_the_new_deployment_fails_before_its_activation() -> None
     (mark,) = planned(deployment(1, "draining", "draining"), failed)
     assert isinstance(mark, Mark)
     assert mark.state == "live"
-    assert kinds(deployment(1, "live", "draining"), failed) == [("Stop", 1)], "its worker begins anew"
+    assert kinds(deployment(1, "live", "draining"), failed) == [("Activate", 1)], "its trigger begins again"
     assert kinds(deployment(1, "live", "ready"), deployment(2, "failed", "live")) == [("Stop", 2)], "and waits for it"
 
 
