@@ -49,6 +49,7 @@ from headrace.components.repositories import Repositories
 from headrace.control.builds import Builds
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Drained, Recorder
+from headrace.control.redeploys import Redeploys
 from headrace.errors import HeadraceError, NotFound, Unavailable
 from headrace.loops import Loops
 from headrace.runtime.base import Runtime
@@ -173,7 +174,8 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
     hooks = Webhooks(bus, parts.targets, parts.facts, replies, parts.metrics)
     pushes = git.router(repositories, parts.identities.of, _component_exists(db), hook_url=parts.url)
     app = application(parts, hooks, pushes)
-    return Server(parts=parts, app=app, loops=loops, ending=ending, runtime=runtime, broker=broker)
+    redeploys = Redeploys(db, bus, parts.changed)
+    return Server(parts=parts, redeploys=redeploys, app=app, loops=loops, ending=ending, runtime=runtime, broker=broker)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +183,7 @@ class Server:
     """The assembled server: its loops and its HTTP."""
 
     parts: Parts
+    redeploys: Redeploys
     app: ASGIApp
     loops: Loops
     ending: Ending
@@ -192,10 +195,11 @@ class Server:
         parts = self.parts
         http = _Http(self.app)
         async with asyncio.TaskGroup() as group:
-            loops: dict[str, Recorder | Builds | Reconciler] = {
+            loops: dict[str, Recorder | Builds | Reconciler | Redeploys] = {
                 "recorder": parts.recorder,
                 "builds": parts.builds,
                 "reconciler": parts.reconciler,
+                "redeploys": self.redeploys,
             }
             for name, part in loops.items():
                 group.create_task(self.loops.keep(name, part.run), name=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -71,10 +72,15 @@ class TestShape:
         assert (problem.path, problem.reason, problem.severity) == ("type", "ordinary", "error")
         assert "real-time" in problem.suggestion
 
-    @pytest.mark.parametrize(("key", "value"), [("redeploy", "on-push"), ("leak_guard", "stop")])
-    def test_what_nothing_acts_on_yet_is_a_warning(self, key: str, value: str) -> None:
-        problem = only(f"{key}: {value}\n{LINE}")
-        assert (problem.path, problem.reason, problem.severity) == (key, "not-yet", "warning")
+    def test_what_nothing_acts_on_yet_is_a_warning(self) -> None:
+        problem = only(f"leak_guard: stop\n{LINE}")
+        assert (problem.path, problem.reason, problem.severity) == ("leak_guard", "not-yet", "warning")
+
+    def test_following_pushes_needs_a_step_that_says_latest(self) -> None:
+        assert found(f"redeploy: on-push\n{LINE}") == []
+        pinned = re.sub(r"(shop/[a-z-]+)", r"\1, version: 3", LINE).replace("append,", "append, version: 1.0.0,")
+        problem = only(f"redeploy: on-push\n{pinned}")
+        assert (problem.path, problem.reason, problem.severity) == ("redeploy", "unused-key", "warning")
 
     def test_no_steps(self) -> None:
         assert only("flow: f\nsteps: []").reason == "no-steps"

@@ -20,6 +20,7 @@ def check(document: Document, findings: Findings) -> Graph | None:
     """Report what is wrong; return the graph when the steps form one."""
     _type(document, findings)
     _not_yet(document, findings)
+    _redeploy(document, findings)
     for index, step in enumerate(document.steps):
         _trigger_keys(index, step, findings)
         _order(index, step, findings)
@@ -43,11 +44,14 @@ def _type(document: Document, findings: Findings) -> None:
 
 def _not_yet(document: Document, findings: Findings) -> None:
     """Keys that are accepted, so that documents need no change later, but that nothing acts on yet."""
-    if document.redeploy == "on-push":
-        message = "A push does not start a deployment yet: the flow runs on until it is published or started"
-        findings.warning("redeploy", "not-yet", message)
     if document.leak_guard == "stop":
         findings.warning("leak_guard", "not-yet", "The leak guard does not stop a flow yet")
+
+
+def _redeploy(document: Document, findings: Findings) -> None:
+    if document.redeploy == "on-push" and document.steps and all(step.version != "latest" for step in document.steps):
+        message = "No push starts a deployment: every step names the component version that it runs"
+        findings.warning("redeploy", "unused-key", message, "write `version: latest` on the steps that are to follow")
 
 
 def _triggers(document: Document, findings: Findings) -> None:
