@@ -67,9 +67,8 @@ class Suite:
         expression = case["expr"] if "expr" in case else self._texts[path.parent / case["expr-file"]]
         values = "".join(f"${name} := {json.dumps(value)}; " for name, value in (case.get("bindings") or {}).items())
         dataset = case.get("dataset")
-        given = (
-            json.dumps(case.get("data")) if dataset is None else self._texts[PurePosixPath(f"datasets/{dataset}.json")]
-        )
+        data = json.dumps(case.get("data"))
+        given = data if dataset is None else self._texts[PurePosixPath(f"datasets/{dataset}.json")]
         return case | {"source": f"({values}{expression})" if values else expression, "input": given}
 
 

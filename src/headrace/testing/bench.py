@@ -58,7 +58,7 @@ def run(argv: Sequence[str]) -> int:
     if options.json:
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
     elif options.peers:
-        peers.show(result, Console())
+        peers.show(result, _console())
     else:
         _show(result)
     return 0 if not any(_lost(row) for row in result["measurements"]) else 1
@@ -234,8 +234,13 @@ async def _measure_peer(rate: float, seconds: float) -> dict[str, float]:
         return await measure(ledger, processes, rate, seconds)
 
 
+def _console() -> Console:
+    """Standard output; wide enough for the tables where there is no terminal to say how wide it is."""
+    return Console() if sys.stdout.isatty() else Console(width=120)
+
+
 def _show(result: dict[str, Any]) -> None:
-    console = Console()
+    console = _console()
     speed = Table(title=f"5 steps (3 Python hosts, 2 mappers), medians of {result['runs']} runs")
     for heading in ("events", "rate", "p50 ms", "p95 ms", "p99 ms", "events/s", "lost", "repeats", "warm-up ms"):
         speed.add_column(heading, justify="right")
