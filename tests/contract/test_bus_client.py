@@ -11,7 +11,7 @@ import pytest
 
 from headrace.bus import buckets, subjects
 from headrace.bus.client import Bus, JournalFull, Stored
-from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
+from headrace.errors import HeadraceError, NotFound, Refused, TooLarge, Unavailable
 from headrace.testing.plane import Plane, until
 
 STREAM: dict[str, Any] = {
@@ -82,6 +82,54 @@ async def test_stores_wait_for_a_broker_that_is_away_and_keep_their_order(plane:
     results = await asyncio.gather(*waiting)
     assert [result.duplicate for result in results] == [False] * 99
     assert [entry.data async for entry in plane.bus.read("S", "s.a")] == [b"%d" % n for n in range(100)]
+
+
+async def test_what_the_broker_would_not_take_is_refused_here_and_the_connection_stays(plane: Plane) -> None:
+    lost: list[None] = []
+    undo = plane.bus.on_reconnect(lambda: lost.append(None))
+    with pytest.raises(TooLarge):
+        await plane.bus.store("s.a", b"x" * (9 << 20), msg_id="big")
+    with pytest.raises(TooLarge):
+        plane.bus.publish("plain", b"x" * (9 << 20))
+    assert (await plane.bus.store("s.a", b"small", msg_id="small")).seq == 1
+    assert lost == []
+    undo()
+
+
+async def test_listening_while_the_broker_is_away_is_an_error_of_our_own_and_leaves_nothing(plane: Plane) -> None:
+    await kill_broker(plane)
+    await until(lambda: not plane.bus.connected)
+    for listen in (plane.bus.on_message("x", print), plane.bus.subscribe("x", _ignore), plane.bus.flush()):
+        with pytest.raises(Unavailable):
+            await listen
+    assert not any(each.subject == "x" for each in plane.bus._client._subs.values())
+    await plane.broker.start()
+
+
+async def _ignore(subject: str, data: bytes, reply: str) -> None:
+    """Receive nothing."""
+
+
+async def test_what_a_handler_raises_does_not_end_the_connection(plane: Plane) -> None:
+    def broken(*message: Any) -> None:
+        raise LookupError("a mistake")
+
+    await plane.bus.on_message("broken", broken)
+    plane.bus.publish("broken", b"")
+    await plane.bus.flush()
+    assert (await plane.bus.store("s.a", b"", msg_id="1")).seq == 1
+
+
+async def test_reading_is_not_cut_short_by_a_restart(plane: Plane) -> None:
+    await asyncio.gather(*(plane.bus.store("s.a", b"%d" % n + b"x" * 200, msg_id=str(n)) for n in range(3_000)))
+    seen = []
+    async for entry in plane.bus.read("S", "s.a"):
+        seen.append(entry.seq)
+        if len(seen) == 10:
+            await kill_broker(plane)
+            await plane.broker.start()
+            await until(lambda: plane.bus.connected)
+    assert seen == list(range(1, 3_001))
 
 
 async def test_ids_are_remembered_over_a_restart_of_the_broker(plane: Plane) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import NamedTuple
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from types import MappingProxyType
+from typing import NamedTuple, cast
 
-from headrace.bus.client import Bus, Done
+from headrace.bus.client import Bus, Done, Entry
 from headrace.errors import Refused
 
 __all__ = ["Bucket", "Value"]
@@ -14,11 +16,12 @@ _OPERATION = "KV-Operation"
 
 
 class Value(NamedTuple):
-    """A value and its revision; ``data`` is `None` for a key that was deleted."""
+    """A value and its revision; ``data`` is `None` for a key that was deleted. ``headers`` are the writer's own."""
 
     key: str
     data: bytes | None
     revision: int
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Bucket:
@@ -52,7 +55,7 @@ class Bucket:
         entry = await self._bus.last(self._stream, self._prefix + key)
         if entry is None or _OPERATION in entry.headers:
             return None
-        return Value(key, entry.data, entry.seq)
+        return Value(key, entry.data, entry.seq, entry.headers)
 
     async def put(self, key: str, data: bytes) -> int:
         """Set the value whatever it was; its new revision."""
@@ -62,12 +65,17 @@ class Bucket:
         """Set the value; ``done`` is called once it is durable, or with the error."""
         self._bus.store_nowait(self._prefix + key, data, done)
 
-    async def update(self, key: str, data: bytes, revision: int) -> int:
-        """Set the value if its revision still is ``revision`` (0: no such key yet); else `Refused` (``changed``)."""
-        headers = {"Nats-Expected-Last-Subject-Sequence": str(revision)}
+    async def update(self, key: str, data: bytes, revision: int, *, headers: Mapping[str, str] | None = None) -> int:
+        """Set the value if its revision still is ``revision`` (0: no such key yet); else `Refused` (``changed``).
+
+        After `Unavailable` it may be set or not: read it again.
+        """
+        fields = {**(headers or {}), "Nats-Expected-Last-Subject-Sequence": str(revision)}
         try:
-            return (await self._bus.store(self._prefix + key, data, headers=headers)).seq
+            return (await self._bus.store(self._prefix + key, data, headers=fields)).seq
         except Refused as error:
+            if error.reason != "wrong-last-sequence":
+                raise
             raise Refused("changed", f"{key} was changed by someone else") from error
 
     async def create(self, key: str, data: bytes) -> int:
@@ -89,6 +97,8 @@ class Bucket:
 
     async def watch(self, key: str) -> AsyncIterator[Value]:
         """The present value and every later one, until the iterator is closed."""
-        async for entry in self._bus.read(self._stream, self._prefix + key, follow=True):
-            name = entry.subject.removeprefix(self._prefix)
-            yield Value(name, None if _OPERATION in entry.headers else entry.data, entry.seq)
+        reading = cast("AsyncGenerator[Entry]", self._bus.read(self._stream, self._prefix + key, follow=True))
+        async with aclosing(reading) as entries:
+            async for entry in entries:
+                name = entry.subject.removeprefix(self._prefix)
+                yield Value(name, None if _OPERATION in entry.headers else entry.data, entry.seq, entry.headers)
