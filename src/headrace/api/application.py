@@ -12,6 +12,8 @@ from starlette.types import ASGIApp
 from headrace import __version__
 from headrace.api import (
     components,
+    deployments,
+    diffs,
     doctor,
     drafts,
     errors,
@@ -24,9 +26,12 @@ from headrace.api import (
     openapi,
     plans,
     problems,
+    publishing,
+    rollouts,
     status,
     tokens,
     versions,
+    wishes,
 )
 from headrace.api.auth import Guard, local_names, session_cookie
 from headrace.api.edge import Edge
@@ -41,13 +46,18 @@ NOUNS = (
     doctor,
     tokens,
     components,
+    rollouts,
     flows,
+    drafts,
+    diffs,
+    plans,
+    publishing,
+    wishes,
+    deployments,
+    versions,
     executions,
     errors,
     logs,
-    drafts,
-    plans,
-    versions,
     live,
 )
 

@@ -1,78 +1,45 @@
-"""Flows and deployments as the API shows them: what the store says, with what workers say of themselves."""
+"""Flows as the API shows them: what the store says, and how far what runs is behind what was pushed."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import asyncio
+from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from headrace.api.commits import Commits, between
+from headrace.api.deployment_views import DeploymentView, State, deployment_view
 from headrace.api.parts import Parts
 from headrace.api.shapes import Answer, Moment
-from headrace.bus.control import StepState
 from headrace.control.catalog import described
-from headrace.errors import Invalid, NotFound
+from headrace.errors import Invalid, NotFound, Refused
 from headrace.flows import document
+from headrace.flows.catalog import Selector
+from headrace.flows.document import Document
 from headrace.store import components, deployments, flows
+from headrace.store.components import ComponentVersion
 
-__all__ = ["DeploymentView", "FlowView", "deployment_of", "deployment_view", "flow_views"]
+__all__ = ["FlowView", "OutdatedView", "deployment_of", "flow_views", "with_commits"]
 
 Wish = Literal["stopped", "running", "suspended"]
-State = Literal["warming", "ready", "live", "draining", "standby", "stopped", "failed"]
-
-
-class StepView(Answer):
-    """One step of a deployment: its host, and its counters since the worker started."""
-
-    id: str
-    host: str = Field(description="`starting`, `ready`, `backoff`, `stopping`, `stopped` or `failed`; `` when unknown.")
-    pid: int | None
-    restarts: int
-    received: int
-    emitted: int
-    failed: int
-    waiting: int = Field(description="Messages queued for it.")
-    open: int = Field(description="Calls in progress.")
-    memory: int = Field(description="Bytes of its host.")
-    ready_ms: int | None = Field(description="Its warm-up.")
-    warning: str
-    reason: str
-
-
-class ResolvedView(Answer):
-    """The component version a step runs."""
-
-    component: str
-    revision: int
-    commit: str
-
-
-class DeploymentView(Answer):
-    """One attempt to run one version of a flow."""
-
-    flow: str
-    epoch: int
-    version: int
-    state: State
-    reason: str
-    created_at: Moment
-    ready_at: Moment | None
-    live_at: Moment | None
-    ended_at: Moment | None
-    ready_ms: int | None = Field(description="Its warm-up.")
-    restarts: int = Field(description="How often its worker was started again.")
-    worker_pid: int | None
-    components: dict[str, ResolvedView] = Field(description="What each step runs, by step.")
-    steps: list[StepView]
 
 
 class OutdatedView(Answer):
-    """A step that runs an older component version than a new start would."""
+    """A step that does not run the latest version of its component."""
 
     step: str
     component: str
+    selector: str = Field(description="The component version the flow's version asks for.")
     running: int
+    running_commit: str
+    running_at: Moment | None = Field(description="When that was committed.")
     latest: int
+    latest_commit: str
+    latest_at: Moment | None
+    moves_to: int | None = Field(description="The revision a publish would move it to; null when it would stay.")
+    commits: Commits | None = Field(default=None, description="What lies between; null in lists of flows.")
 
 
 class FlowView(Answer):
@@ -86,6 +53,7 @@ class FlowView(Answer):
     reason: str
     version: int | None = Field(description="The newest published version.")
     epoch: int = Field(description="Number of its last deployment; 0: it was never started.")
+    redeploy: Literal["manual", "on-push"] = Field(description="Whether what runs follows its components by itself.")
     has_draft: bool
     draft_tag: int
     draft_at: Moment | None
@@ -93,58 +61,8 @@ class FlowView(Answer):
     webhook: str | None = Field(description="Where to send events to, when it starts with a webhook and runs.")
     errors_open: int
     deployment: DeploymentView | None = Field(description="The live one, else the newest.")
+    coming: DeploymentView | None = Field(description="The one that is to take its place, while it warms up.")
     outdated: list[OutdatedView]
-
-
-def deployment_view(parts: Parts, flow: str, deployment: deployments.Deployment) -> DeploymentView:
-    """A deployment, with the last word of its worker."""
-    said = parts.heartbeats.of(deployment.flow_id, deployment.epoch)
-    heard = {step.id: step for step in said.steps} if said is not None else {}
-    known = deployment.steps
-    return DeploymentView(
-        flow=flow,
-        epoch=deployment.epoch,
-        version=deployment.version,
-        state=deployment.state,
-        reason=deployment.reason,
-        created_at=deployment.created_at,
-        ready_at=deployment.ready_at,
-        live_at=deployment.live_at,
-        ended_at=deployment.ended_at,
-        ready_ms=deployment.ready_ms,
-        restarts=deployment.restarts,
-        worker_pid=(deployment.worker or {}).get("pid"),
-        components={
-            step: ResolvedView(component=each["component"], revision=each["revision"], commit=each["commit"])
-            for step, each in deployment.resolved.items()
-        },
-        steps=[
-            _step(step, heard.get(step), known.get(step) or {})
-            for step in dict.fromkeys([*deployment.resolved, *known, *heard])
-        ],
-    )
-
-
-def _step(step: str, heard: StepState | None, known: dict[str, Any]) -> StepView:
-    """What the worker says, else what was written down of the step."""
-    last = heard or StepState(
-        id=step, host="stopped", ready_ms=known.get("ready_ms") or 0, reason=str(known.get("reason") or "")
-    )
-    return StepView(
-        id=step,
-        host=heard.host if heard is not None else str(known.get("host") or ""),
-        pid=last.pid or None,
-        restarts=last.restarts,
-        received=last.received,
-        emitted=last.emitted,
-        failed=last.failed,
-        waiting=last.waiting,
-        open=last.open,
-        memory=last.memory,
-        ready_ms=last.ready_ms or None,
-        warning=last.warning,
-        reason=last.reason,
-    )
 
 
 async def flow_views(
@@ -155,28 +73,13 @@ async def flow_views(
     return [await _flow(parts, conn, flow, latest, errors.get(flow.id, 0)) for flow in found]
 
 
-async def _flow(
-    parts: Parts, conn: AsyncConnection, flow: flows.Flow, latest: dict[str, int | None], errors: int
-) -> FlowView:
-    current = await deployment_of(conn, flow)
-    return FlowView(
-        id=flow.id,
-        name=flow.name,
-        type=flow.type,
-        wish=flow.wish,
-        state=current.state if current is not None else "stopped",
-        reason=current.reason if current is not None else "",
-        version=flow.version,
-        epoch=flow.epoch,
-        has_draft=flow.draft is not None,
-        draft_tag=flow.draft_tag,
-        draft_at=flow.draft_at,
-        created_at=flow.created_at,
-        webhook=f"/hooks/{flow.name}" if await _has_webhook(conn, flow, current) else None,
-        errors_open=errors,
-        deployment=deployment_view(parts, flow.name, current) if current is not None else None,
-        outdated=_outdated(current, latest),
-    )
+async def with_commits(parts: Parts, view: FlowView) -> FlowView:
+    """The same, with the commits between what runs and the latest."""
+    steps = [(each.component, each.running_commit, each.latest_commit) for each in view.outdated]
+    asked = list(dict.fromkeys(steps))
+    known = dict(zip(asked, await asyncio.gather(*(between(parts, *each) for each in asked)), strict=True))
+    filled = [each.model_copy(update={"commits": known[step]}) for each, step in zip(view.outdated, steps, strict=True)]
+    return view.model_copy(update={"outdated": filled})
 
 
 async def deployment_of(conn: AsyncConnection, flow: flows.Flow) -> deployments.Deployment | None:
@@ -187,28 +90,119 @@ async def deployment_of(conn: AsyncConnection, flow: flows.Flow) -> deployments.
     return current
 
 
-def _outdated(current: deployments.Deployment | None, latest: dict[str, int | None]) -> list[OutdatedView]:
-    if current is None or current.state in deployments.ENDED:
-        return []
-    return [
-        OutdatedView(step=step, component=each["component"], running=each["revision"], latest=newest)
-        for step, each in current.resolved.items()
-        if (newest := latest.get(each["component"])) is not None and newest != each["revision"]
-    ]
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A deployment and the document it runs; None: it cannot be read by this version of Headrace."""
+
+    row: deployments.Deployment
+    document: Document | None
 
 
-async def _has_webhook(conn: AsyncConnection, flow: flows.Flow, current: deployments.Deployment | None) -> bool:
-    """Whether it runs a trigger of type `webhook`."""
-    if current is None or flow.wish == "stopped":
-        return False
+async def _flow(
+    parts: Parts, conn: AsyncConnection, flow: flows.Flow, latest: dict[str, int | None], errors: int
+) -> FlowView:
+    current = await deployment_of(conn, flow)
+    running = None if current is None else _Running(current, await _document(conn, flow, current))
+    known = running.document if running is not None else None
+    coming = await _coming(conn, flow, current)
+    return FlowView(
+        id=flow.id,
+        name=flow.name,
+        type=flow.type,
+        wish=flow.wish,
+        state=current.state if current is not None else "stopped",
+        reason=current.reason if current is not None else "",
+        version=flow.version,
+        epoch=flow.epoch,
+        redeploy=known.redeploy if known is not None else "manual",
+        has_draft=flow.draft is not None,
+        draft_tag=flow.draft_tag,
+        draft_at=flow.draft_at,
+        created_at=flow.created_at,
+        webhook=f"/hooks/{flow.name}" if await _has_webhook(conn, flow, running) else None,
+        errors_open=errors,
+        deployment=deployment_view(parts, flow.name, current) if current is not None else None,
+        coming=deployment_view(parts, flow.name, coming) if coming is not None else None,
+        outdated=await _outdated(conn, running, latest),
+    )
+
+
+async def _document(conn: AsyncConnection, flow: flows.Flow, row: deployments.Deployment) -> Document | None:
     try:
-        version = await flows.get_version(conn, flow.id, current.version)
-        trigger = document.parse(version.document).trigger
-        if trigger is None or trigger.id not in current.resolved:
-            return False
-        code = current.resolved[trigger.id]
-        component = await components.get_version(conn, code["component"], code["revision"])
+        return document.parse((await flows.get_version(conn, flow.id, row.version)).document)
     except (Invalid, NotFound):
+        return None
+
+
+async def _coming(
+    conn: AsyncConnection, flow: flows.Flow, current: deployments.Deployment | None
+) -> deployments.Deployment | None:
+    if current is None or current.epoch == flow.epoch:
+        return None
+    newest = await deployments.get(conn, flow.id, flow.epoch)
+    return newest if newest.state in ("warming", "ready") else None
+
+
+async def _outdated(
+    conn: AsyncConnection, running: _Running | None, latest: dict[str, int | None]
+) -> list[OutdatedView]:
+    if running is None or running.row.state in deployments.ENDED:
+        return []
+    found = []
+    for step, each in running.row.resolved.items():
+        newest = latest.get(each["component"])
+        if newest is not None and newest != each["revision"]:
+            found.append(await _behind(conn, running, step, newest))
+    return found
+
+
+async def _behind(conn: AsyncConnection, running: _Running, step: str, newest: int) -> OutdatedView:
+    which = running.row.resolved[step]
+    name, revision = str(which["component"]), int(which["revision"])
+    written = running.document.step(step) if running.document is not None else None
+    selector: Selector = written.version if written is not None else revision
+    runs, new = await _version(conn, name, revision), await components.get_version(conn, name, newest)
+    target = await _target(conn, name, selector, revision)
+    return OutdatedView(
+        step=step,
+        component=name,
+        selector=str(selector),
+        running=revision,
+        running_commit=str(which["commit"]),
+        running_at=_date(runs) if runs is not None else None,
+        latest=newest,
+        latest_commit=new.commit,
+        latest_at=_date(new),
+        moves_to=target if target != revision else None,
+    )
+
+
+async def _version(conn: AsyncConnection, name: str, revision: int) -> ComponentVersion | None:
+    try:
+        return await components.get_version(conn, name, revision)
+    except NotFound:
+        return None
+
+
+async def _target(conn: AsyncConnection, name: str, selector: Selector, revision: int) -> int:
+    try:
+        return (await components.resolve(conn, name, selector)).revision
+    except (NotFound, Refused):
+        return revision
+
+
+def _date(version: ComponentVersion) -> int:
+    return version.committed_at or version.pushed_at
+
+
+async def _has_webhook(conn: AsyncConnection, flow: flows.Flow, running: _Running | None) -> bool:
+    """Whether it runs a trigger of type `webhook`."""
+    if running is None or flow.wish == "stopped" or running.document is None:
         return False
-    offer = described(component).offer("trigger", trigger.function)
+    trigger = running.document.trigger
+    code = running.row.resolved.get(trigger.id) if trigger is not None else None
+    if trigger is None or code is None:
+        return False
+    component = await _version(conn, code["component"], code["revision"])
+    offer = described(component).offer("trigger", trigger.function) if component is not None else None
     return offer is not None and offer.trigger_type == "webhook"

@@ -1,59 +1,30 @@
-"""Flows: look at them, publish, start, stop, remove.
-
-These write what is wished into the store; `headrace.control` makes it so.
-"""
+"""Flows: list them, look at one, remove one."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from headrace.api.flow_views import DeploymentView, FlowView, deployment_view, flow_views
-from headrace.api.parts import Caller, Parts, PartsOf
+from headrace.api.flow_views import FlowView, flow_views, with_commits
+from headrace.api.parts import PartsOf
 from headrace.api.queues import waiting
-from headrace.api.shapes import Answer, FlowName, Page, PagingOf, Request, Text, paged
-from headrace.api.versions import VersionView, version_view
+from headrace.api.shapes import FlowName, Page, Paging, Request, paged
+from headrace.api.wishes import shown
 from headrace.control import desire, queues
-from headrace.errors import Refused, Unavailable
-from headrace.store import deployments, failures, flows
+from headrace.errors import Refused
+from headrace.store import failures, flows
 
 __all__ = ["router"]
-
-STOP_MARGIN = 15.0
-"""Seconds beyond the hosts' own deadlines for a flow to stop."""
-LOOK_AGAIN = 0.05
 
 router = APIRouter(prefix="/flows", tags=["flows"])
 
 
-class Publish(Request):
-    note: Text | None = Field(default=None, max_length=2000, description="What changed.")
-    start: bool | None = Field(
-        default=None,
-        description="Also start a flow that is stopped. A running one moves to the new version unless false.",
+class Listing(Paging):
+    outdated: bool = Field(
+        default=False, description="Only flows that a publish would move to newer component versions."
     )
-
-
-class Published(Answer):
-    version: VersionView
-    deployment: DeploymentView | None = Field(description="The one that will run it; null when it is not to run.")
-
-
-class Started(Answer):
-    flow: FlowView
-    deployment: DeploymentView | None
-
-
-class Stop(Request):
-    purge: bool = Field(default=False, description="Throw away what waits in its queues.")
-
-
-class Stopped(Answer):
-    flow: FlowView
-    waiting: int = Field(description="Messages that are kept for the next start.")
 
 
 class Removal(Request):
@@ -61,59 +32,23 @@ class Removal(Request):
 
 
 @router.get("", operation_id="listFlows")
-async def list_flows(parts: PartsOf, page: PagingOf) -> Page[FlowView]:
+async def list_flows(parts: PartsOf, wanted: Annotated[Listing, Query()]) -> Page[FlowView]:
     """All flows, by name."""
     async with parts.db.read() as conn:
-        items, following = paged(await flows.list_(conn), lambda flow: flow.name, page)
+        found = await flows.list_(conn)
         errors = await failures.count_open(conn)
-        return Page(items=await flow_views(parts, conn, items, errors), next=following)
+        if wanted.outdated:
+            views = [each for each in await flow_views(parts, conn, found, errors) if _moves(each)]
+            items, following = paged(views, lambda view: view.name, wanted)
+            return Page(items=items, next=following)
+        some, following = paged(found, lambda flow: flow.name, wanted)
+        return Page(items=await flow_views(parts, conn, some, errors), next=following)
 
 
 @router.get("/{name}", operation_id="getFlow")
 async def get_flow(parts: PartsOf, name: FlowName) -> FlowView:
     """One flow, and how it is."""
-    return await _shown(parts, name)
-
-
-@router.get("/{name}/deployments", operation_id="listDeployments")
-async def list_deployments(parts: PartsOf, name: FlowName, page: PagingOf) -> Page[DeploymentView]:
-    """All attempts to run it, newest first."""
-    async with parts.db.read() as conn:
-        flow = await flows.get(conn, name)
-        found = await deployments.list_(conn, flow.id)
-    items, following = paged(found, lambda deployment: str(deployment.epoch), page)
-    return Page(items=[deployment_view(parts, name, each) for each in items], next=following)
-
-
-@router.post("/{name}/publish", operation_id="publishFlow")
-async def publish_flow(parts: PartsOf, caller: Caller, name: FlowName, how: Publish) -> Published:
-    """Make the draft the newest version. A flow that runs moves to it; without a draft, to the newest components."""
-    made = await desire.publish(parts.db, name, note=how.note or "", author=caller, start=how.start)
-    parts.changed(made.version.flow_id, name)
-    shown = None if made.deployment is None else deployment_view(parts, name, made.deployment)
-    return Published(version=version_view(made.version), deployment=shown)
-
-
-@router.post("/{name}/start", operation_id="startFlow")
-async def start_flow(parts: PartsOf, name: FlowName) -> Started:
-    """Run the newest version on the newest components. What waits in its queues goes on."""
-    deployment = await desire.start(parts.db, name)
-    parts.changed(deployment.flow_id, name)
-    return Started(flow=await _shown(parts, name), deployment=deployment_view(parts, name, deployment))
-
-
-@router.post("/{name}/stop", operation_id="stopFlow")
-async def stop_flow(parts: PartsOf, name: FlowName, how: Stop) -> Stopped:
-    """Stop the flow; answers when it has stopped. What waits in its queues stays for the next start, unless purged.
-
-    `still-stopping` (503) when it takes too long: it goes on stopping, nothing was purged.
-    """
-    flow = await desire.stop(parts.db, name)
-    parts.changed(flow.id, name)
-    await _stopped(parts, flow)
-    if how.purge:
-        await queues.purge(parts.bus, flow.id)
-    return Stopped(flow=await _shown(parts, name), waiting=await waiting(parts.bus, flow.id))
+    return await with_commits(parts, await shown(parts, name))
 
 
 @router.delete("/{name}", status_code=204, operation_id="removeFlow")
@@ -133,28 +68,5 @@ async def remove_flow(parts: PartsOf, name: FlowName, how: Annotated[Removal, Qu
     parts.changed(removed.id, name)
 
 
-async def _stopped(parts: Parts, flow: flows.Flow) -> None:
-    """Return when all its deployments have ended and no worker is left; `Unavailable` when that takes too long."""
-    try:
-        async with asyncio.timeout(2 * parts.settings.stop_within + STOP_MARGIN):
-            while not await _ended(parts, flow):  # noqa: ASYNC110 - the store tells nobody
-                await asyncio.sleep(LOOK_AGAIN)
-            await parts.reconciler.idle(flow.id)
-    except TimeoutError:
-        raise Unavailable(
-            "still-stopping",
-            f"the flow `{flow.name}` is still stopping",
-            next_step=f"`headrace flow show {flow.name}` tells when it has stopped.",
-        ) from None
-
-
-async def _ended(parts: Parts, flow: flows.Flow) -> bool:
-    async with parts.db.read() as conn:
-        return await deployments.current(conn, flow.id) is None
-
-
-async def _shown(parts: Parts, name: str) -> FlowView:
-    async with parts.db.read() as conn:
-        flow = await flows.get(conn, name)
-        errors = await failures.count_open(conn, [flow.id])
-        return (await flow_views(parts, conn, [flow], errors))[0]
+def _moves(view: FlowView) -> bool:
+    return any(each.moves_to is not None for each in view.outdated)

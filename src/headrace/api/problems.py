@@ -20,11 +20,22 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headrace.api.shapes import Answer
+from headrace.api.shapes import Answer, Moment
 from headrace.errors import Busy, HeadraceError, Invalid, Problem, Unavailable
 from headrace.ids import new_id
+from headrace.store.flows import StaleDraft
 
-__all__ = ["MEDIA_TYPE", "Mistake", "ProblemDocument", "install", "mistakes", "problem", "problem_of", "unexpected"]
+__all__ = [
+    "MEDIA_TYPE",
+    "Conflict",
+    "Mistake",
+    "ProblemDocument",
+    "install",
+    "mistakes",
+    "problem",
+    "problem_of",
+    "unexpected",
+]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -46,6 +57,16 @@ class Mistake(Answer):
     severity: str = Field(default="error", description="`error` or `warning`.")
 
 
+class Conflict(Answer):
+    """Two drafts of one flow, of which only one can be saved: merge them, and save with the new tag."""
+
+    tag: int = Field(description="The tag of the draft as it is now.")
+    author: str = Field(description="Who saved it.")
+    saved_at: Moment | None
+    theirs: str | None = Field(description="Its text; null when it was published or discarded.")
+    yours: str | None = Field(description="The text that was not saved.")
+
+
 class ProblemDocument(Answer):
     """Why a request was not carried out, and what to do next."""
 
@@ -56,6 +77,7 @@ class ProblemDocument(Answer):
     reason: str = Field(description="A fixed word; docs/reference/errors.md explains each.")
     next_step: str = ""
     problems: list[Mistake] | None = Field(default=None, description="Every mistake, when the input has mistakes.")
+    draft: Conflict | None = Field(default=None, description="With `stale-draft`: both texts.")
     incident: str | None = Field(default=None, description="Where to find an unexpected error in the server log.")
 
 
@@ -80,6 +102,7 @@ def problem(
     *,
     next_step: str = "",
     problems: Sequence[Problem] | None = None,
+    draft: Conflict | None = None,
     incident: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
@@ -94,6 +117,8 @@ def problem(
     }
     if problems:
         document["problems"] = [mistake.model_dump() for mistake in mistakes(problems)]
+    if draft is not None:
+        document["draft"] = draft.model_dump()
     if incident is not None:
         document["incident"] = incident
     return Response(msgspec.json.encode(document), status, dict(headers or {}), MEDIA_TYPE)
@@ -101,7 +126,7 @@ def problem(
 
 def problem_of(error: HeadraceError) -> Response:
     """The answer that tells of ``error``."""
-    headers = {}
+    headers: dict[str, str] = {}
     if isinstance(error, Busy):
         headers["Retry-After"] = str(math.ceil(error.retry_after))
     elif isinstance(error, Unavailable):
@@ -109,8 +134,22 @@ def problem_of(error: HeadraceError) -> Response:
     elif error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="headrace"'
     problems = error.problems if isinstance(error, Invalid) else None
+    draft = _conflict(error) if isinstance(error, StaleDraft) else None
     return problem(
-        error.status, error.reason, error.message, next_step=error.next_step, problems=problems, headers=headers
+        error.status,
+        error.reason,
+        error.message,
+        next_step=error.next_step,
+        problems=problems,
+        draft=draft,
+        headers=headers,
+    )
+
+
+def _conflict(error: StaleDraft) -> Conflict:
+    now = error.now
+    return Conflict(
+        tag=now.draft_tag, author=now.draft_author or "", saved_at=now.draft_at, theirs=now.draft, yours=error.yours
     )
 
 

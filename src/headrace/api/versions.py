@@ -12,16 +12,16 @@ from headrace.api.parts import PartsOf
 from headrace.api.shapes import Answer, FlowName, Moment, Number, Page, PagingOf, Request, paged
 from headrace.errors import NotFound
 from headrace.flows import document
-from headrace.store import flows
+from headrace.store import deployments, flows
 
-__all__ = ["VersionDetail", "VersionView", "router", "version_view"]
+__all__ = ["FlowVersionDetail", "FlowVersionView", "router", "version_view"]
 
 YAML = "application/yaml"
 
 router = APIRouter(prefix="/flows", tags=["flows"])
 
 
-class VersionView(Answer):
+class FlowVersionView(Answer):
     """A published document. Never changes."""
 
     number: int
@@ -30,7 +30,12 @@ class VersionView(Answer):
     published_at: Moment
 
 
-class VersionDetail(VersionView):
+class ListedFlowVersion(FlowVersionView):
+    runs: bool = Field(description="The current deployment runs it.")
+    deployments: list[int] = Field(description="All deployments of it, newest first.")
+
+
+class FlowVersionDetail(FlowVersionView):
     document: str
 
 
@@ -41,30 +46,33 @@ class Export(Request):
     format: Literal["yaml", "json"] = "yaml"
 
 
-def version_view(version: flows.FlowVersion) -> VersionView:
+def version_view(version: flows.FlowVersion) -> FlowVersionView:
     """A version without its document."""
-    return VersionView(
+    return FlowVersionView(
         number=version.number, author=version.author, note=version.note, published_at=version.published_at
     )
 
 
 @router.get("/{name}/versions", operation_id="listFlowVersions")
-async def list_flow_versions(parts: PartsOf, name: FlowName, page: PagingOf) -> Page[VersionView]:
+async def list_flow_versions(parts: PartsOf, name: FlowName, page: PagingOf) -> Page[ListedFlowVersion]:
     """All versions, newest first."""
     async with parts.db.read() as conn:
         flow = await flows.get(conn, name)
         found = await flows.list_versions(conn, flow.id)
+        rows = await deployments.list_(conn, flow.id)
+        current = await deployments.current(conn, flow.id)
     items, following = paged(found, lambda version: str(version.number), page)
-    return Page(items=[version_view(each) for each in items], next=following)
+    running = current.version if current is not None else None
+    return Page(items=[_listed(each, running, rows) for each in items], next=following)
 
 
 @router.get("/{name}/versions/{number}", operation_id="getFlowVersion")
-async def get_flow_version(parts: PartsOf, name: FlowName, number: Number) -> VersionDetail:
+async def get_flow_version(parts: PartsOf, name: FlowName, number: Number) -> FlowVersionDetail:
     """One version, with its document."""
     async with parts.db.read() as conn:
         flow = await flows.get(conn, name)
         version = await flows.get_version(conn, flow.id, number)
-    return VersionDetail(**version_view(version).model_dump(), document=version.document)
+    return FlowVersionDetail(**version_view(version).model_dump(), document=version.document)
 
 
 @router.get(
@@ -91,3 +99,11 @@ async def export_flow(parts: PartsOf, name: FlowName, what: Annotated[Export, Qu
     if what.format == "json":
         return Response(document.to_json(parsed), media_type="application/json")
     return Response(document.to_yaml(parsed), media_type=YAML)
+
+
+def _listed(version: flows.FlowVersion, running: int | None, rows: list[deployments.Deployment]) -> ListedFlowVersion:
+    return ListedFlowVersion(
+        **version_view(version).model_dump(),
+        runs=version.number == running,
+        deployments=[row.epoch for row in rows if row.version == version.number],
+    )

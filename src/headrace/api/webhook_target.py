@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headrace.api.webhook_room import JOURNAL_SHARE, Measured, Room
 from headrace.bus import journal, subjects
@@ -123,7 +123,9 @@ class Targets:
             raise Refused("flow-failed", told, next_step=f"headrace logs {name}, then {start}")
         if deployment is None or deployment.state not in ("live", "draining", "standby"):
             raise Unavailable("flow-warming-up", f"the flow {name!r} is starting", next_step="Send it again soon.")
-        return self._made.get((flow.id, deployment.epoch)) or await self._make(name, flow.id, deployment.epoch)
+        made = self._made.get((flow.id, deployment.epoch)) or await self._make(name, flow.id, deployment.epoch)
+        # Nobody answers while a flow is suspended, so nobody is kept waiting.
+        return replace(made, waits=False) if flow.wish == "suspended" else made
 
     async def _make(self, name: str, flow_id: str, epoch: int) -> Target:
         spec = await self._specs.get(flow_id, epoch)

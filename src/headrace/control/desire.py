@@ -55,6 +55,8 @@ class Published:
 
     version: FlowVersion
     deployment: Deployment | None
+    replaces: int | None = None
+    """The epoch that is live, and stays so until the deployment takes its place."""
 
 
 async def publish(
@@ -82,7 +84,7 @@ async def publish(
         version = await flows.add_version(conn, flow.id, flow.draft, author=author, note=note)
         await flows.discard_draft(conn, name)
         wish = _Wish(start, strategy, "publish", author, note)
-        return Published(version, await _deploy(conn, flow, version, resolved, wish) if runs else None)
+        return await _deployed(conn, flow, version, resolved, wish) if runs else Published(version, None)
 
 
 async def rollback(
@@ -112,7 +114,7 @@ async def rollback(
         resolved = await resolve(conn, await checked(conn, version.document, name))
         await _refuse_same(conn, flow, version, resolved)
         wish = _Wish(start, strategy, "rollback", author, note)
-        return Published(version, await _deploy(conn, flow, version, resolved, wish))
+        return await _deployed(conn, flow, version, resolved, wish)
 
 
 async def redeploy(
@@ -279,7 +281,7 @@ async def _publish_again(conn: AsyncConnection, flow: Flow, wish: _Wish, runs: b
     resolved = await resolve(conn, await checked(conn, version.document, flow.name))
     if flow.wish != "stopped":
         await _refuse_same(conn, flow, version, resolved)
-    return Published(version, await _deploy(conn, flow, version, resolved, wish))
+    return await _deployed(conn, flow, version, resolved, wish)
 
 
 async def _refuse_same(conn: AsyncConnection, flow: Flow, version: FlowVersion, resolved: Resolution) -> None:
@@ -307,6 +309,14 @@ async def _newest(conn: AsyncConnection, flow: Flow) -> FlowVersion:
 
 async def _last(conn: AsyncConnection, flow: Flow) -> Deployment | None:
     return (await deployments.get(conn, flow.id, flow.epoch)) if flow.epoch else None
+
+
+async def _deployed(
+    conn: AsyncConnection, flow: Flow, version: FlowVersion, resolved: Resolution, wish: _Wish
+) -> Published:
+    rows = await deployments.active_of(conn, flow.id)
+    live = max((row.epoch for row in rows if row.state == "live"), default=None)
+    return Published(version, await _deploy(conn, flow, version, resolved, wish), live)
 
 
 async def _deploy(

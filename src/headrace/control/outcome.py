@@ -16,23 +16,23 @@ WITHIN = 180.0
 LOOK_AGAIN = 0.05
 
 
-async def outcome(db: Database, flow_id: str, epoch: int, *, within: float = WITHIN) -> Deployment:
+async def outcome(db: Database, flow_id: str, epoch: int) -> Deployment:
     """Wait until it is live, or has ended without; returned as it then is.
 
     Raises `NotFound` when it was removed meanwhile, `Unavailable` (``not-live``) when that takes too long.
     """
-    deadline = asyncio.get_running_loop().time() + within
+    deadline = asyncio.get_running_loop().time() + WITHIN
     while True:
         async with db.read() as conn:
             row = await deployments.get(conn, flow_id, epoch)
         if row.live_at is not None or row.state in ENDED:
             return row
         if asyncio.get_running_loop().time() >= deadline:
-            raise Unavailable("not-live", f"deployment {epoch} is not live after {within:.0f} seconds")
+            raise Unavailable("not-live", f"deployment {epoch} is not live after {WITHIN:.0f} seconds")
         await asyncio.sleep(LOOK_AGAIN)
 
 
-async def quiet(db: Database, flow_id: str, *, within: float = WITHIN) -> None:
+async def quiet(db: Database, flow_id: str) -> None:
     """Wait until no deployment of the flow is on its way. Raises as `outcome`; returns for a flow that is not there."""
     while True:
         async with db.read() as conn:
@@ -40,6 +40,6 @@ async def quiet(db: Database, flow_id: str, *, within: float = WITHIN) -> None:
         if not rows or rows[-1].state not in ("warming", "ready"):
             return
         try:
-            await outcome(db, flow_id, rows[-1].epoch, within=within)
+            await outcome(db, flow_id, rows[-1].epoch)
         except NotFound:
             return

@@ -85,7 +85,7 @@ def interruption(
     gaps: Sequence[float] = (),
     warm_ups: Sequence[float] = (),
 ) -> Interruption:
-    """What the source of events will notice. ``gaps`` and ``warm_ups`` are what this flow had before, in milliseconds."""
+    """What the source of events will notice. ``gaps`` and ``warm_ups`` are what this flow had before, in ms."""
     if not runs:
         return Interruption(0.0, "the flow does not run, so nothing is interrupted")
     if strategy == "restart":

@@ -19,6 +19,7 @@ from headrace.store.tables import flows
 __all__ = [
     "Flow",
     "FlowVersion",
+    "StaleDraft",
     "Wish",
     "add_version",
     "create",
@@ -71,6 +72,22 @@ class FlowVersion:
     published_at: int
 
 
+class StaleDraft(Refused):
+    """The draft was changed in the meantime: carries both texts, so that nobody's work is lost."""
+
+    def __init__(self, flow: Flow, yours: str | None, tag: int) -> None:
+        self.now = flow
+        self.yours = yours
+        """The text that was to be saved; None when the draft was to be discarded."""
+        who = f" by {flow.draft_author}" if flow.draft_author else ""
+        did = f"was changed{who}" if flow.draft is not None else "was published or discarded"
+        super().__init__(
+            "stale-draft",
+            f"the draft of flow `{flow.name}` {did} in the meantime (tag {flow.draft_tag}, not {tag})",
+            next_step="read the draft again and repeat the change",
+        )
+
+
 _flows = select(*columns(flows, Flow))
 _versions = select(*columns(versions, FlowVersion))
 
@@ -118,7 +135,7 @@ async def list_(conn: AsyncConnection, *, workspace: str = WORKSPACE) -> list[Fl
 
 
 async def save_draft(conn: AsyncConnection, name: str, text: str, tag: int | None, author: str) -> Flow:
-    """Replace the draft. With a ``tag``, only if the draft still has it: else `Refused` (``stale-draft``)."""
+    """Replace the draft. With a ``tag``, only if the draft still has it: else `StaleDraft` (``stale-draft``)."""
     return await _set_draft(conn, name, tag, draft=text, draft_at=now_ms(), draft_author=author)
 
 
@@ -134,13 +151,8 @@ async def _set_draft(conn: AsyncConnection, name: str, tag: int | None, **change
         where.append(flows.c.draft_tag == tag)
     result = await conn.execute(update(flows).where(*where).values(**changes, draft_tag=flows.c.draft_tag + 1))
     if result.rowcount == 0:
-        now = await get(conn, name)
-        by = f" by {now.draft_author}" if now.draft_author else ""
-        raise Refused(
-            "stale-draft",
-            f"the draft of flow `{name}` was changed{by} in the meantime (tag {now.draft_tag}, not {tag})",
-            next_step="read the draft again and repeat the change",
-        )
+        assert tag is not None, "without a tag the flow itself is gone, and `get` has said so"
+        raise StaleDraft(await get(conn, name), changes["draft"], tag)
     return await get(conn, name)
 
 

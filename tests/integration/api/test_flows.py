@@ -204,7 +204,7 @@ async def test_a_running_flow_is_not_removed(ready: Served) -> None:
 
 
 async def test_a_flow_that_does_not_stop_in_time_says_so(ready: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headrace.api.flows.STOP_MARGIN", -2.0)
+    monkeypatch.setattr("headrace.api.wishes.STOP_MARGIN", -2.0)
     await deploy(ready.parts.db, ready.parts.bus, "orders")
     assert await ready.refused("POST", "/flows/orders/stop", {"purge": True}) == (503, "still-stopping")
 

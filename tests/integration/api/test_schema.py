@@ -48,7 +48,7 @@ async def url(served: Served) -> AsyncIterator[str]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing stops here: control does not run."""
-    monkeypatch.setattr("headrace.api.flows.STOP_MARGIN", -20.0)
+    monkeypatch.setattr("headrace.api.wishes.STOP_MARGIN", -20.0)
     monkeypatch.setattr("headrace.api.webhook_target.WARM_WAIT", 0.0)
 
 

@@ -56,8 +56,9 @@ async def test_a_discarded_draft_makes_its_tag_stale(conn: AsyncConnection, flow
     saved = await flows.save_draft(conn, "orders", "one", None, "ada")
     discarded = await flows.discard_draft(conn, "orders")
     assert (discarded.draft, discarded.draft_at, discarded.draft_author) == (None, None, None)
-    with pytest.raises(Refused):
+    with pytest.raises(flows.StaleDraft) as caught:
         await flows.save_draft(conn, "orders", "two", saved.draft_tag, "ada")
+    assert (caught.value.yours, caught.value.now) == ("two", discarded)
 
 
 async def test_versions_are_numbered_and_kept(conn: AsyncConnection, flow: flows.Flow) -> None:

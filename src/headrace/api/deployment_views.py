@@ -1,0 +1,145 @@
+"""Deployments as the API shows them: what the store says, with what their workers say of themselves."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from headrace.api.parts import Parts
+from headrace.api.shapes import Answer, Moment
+from headrace.bus.control import StepState
+from headrace.store.deployments import Deployment
+from headrace.store.deployments import Handover as Measured
+
+__all__ = ["DeploymentView", "HandoverView", "State", "Strategy", "deployment_fields", "deployment_view"]
+
+State = Literal["warming", "ready", "live", "draining", "standby", "stopped", "failed"]
+Strategy = Literal["handover", "restart"]
+
+
+class StepView(Answer):
+    """One step of a deployment: its host, and its counters since the worker started."""
+
+    id: str
+    host: str = Field(description="`starting`, `ready`, `backoff`, `stopping`, `stopped` or `failed`; `` when unknown.")
+    pid: int | None
+    restarts: int
+    received: int
+    emitted: int
+    failed: int
+    waiting: int = Field(description="Messages queued for it.")
+    open: int = Field(description="Calls in progress.")
+    memory: int = Field(description="Bytes of its host.")
+    ready_ms: int | None = Field(description="Its warm-up.")
+    warning: str
+    reason: str
+
+
+class ResolvedView(Answer):
+    """The component version a step runs."""
+
+    component: str
+    revision: int
+    commit: str
+
+
+class HandoverView(Answer):
+    """What was measured while it took its place; null is what is not known, or not known yet."""
+
+    from_epoch: int | None = Field(default=None, description="The deployment whose place it took.")
+    switched_at: Moment | None = None
+    gap_ms: float | None = Field(default=None, description="Longest time in which no event could be accepted.")
+    longest_delay_ms: float | None = Field(default=None, description="Longest time an event waited for the switch.")
+    hooks_ms: float | None = Field(default=None, description="Time of `shutdown` and `startup`, not in the gap.")
+    drained: int | None = Field(default=None, description="Messages that the old steps finished.")
+    taken_over: int | None = Field(default=None, description="Messages that moved to steps of the same id.")
+    parked: int | None = Field(default=None, description="Messages without a step to move to: errors to run again.")
+    repeats_removed: int | None = Field(default=None, description="Emissions that the journal had already.")
+    order: Literal["kept", "given up"] | None = Field(
+        default=None, description="`given up`: a step did not wait any longer for the old one to drain."
+    )
+    handed_back: str | None = Field(default=None, description="Why the old deployment got its place back.")
+
+
+class DeploymentView(Answer):
+    """One attempt to run one version of a flow."""
+
+    flow: str
+    epoch: int
+    version: int
+    state: State
+    reason: str
+    strategy: str = Field(description="How it takes the place of the live one: `handover` or `restart`.")
+    cause: str = Field(description="`publish`, `start`, `rollback`, `on-push` or `rollout`; `` when unknown.")
+    author: str = Field(description="Who wanted it.")
+    note: str
+    created_at: Moment
+    ready_at: Moment | None
+    live_at: Moment | None
+    ended_at: Moment | None
+    ready_ms: int | None = Field(description="Its warm-up.")
+    restarts: int = Field(description="How often its worker was started again.")
+    worker_pid: int | None
+    components: dict[str, ResolvedView] = Field(description="What each step runs, by step.")
+    steps: list[StepView]
+    handover: HandoverView | None = Field(description="Null when it took nobody's place.")
+
+
+def deployment_view(parts: Parts, flow: str, deployment: Deployment) -> DeploymentView:
+    """A deployment, with the last word of its worker."""
+    return DeploymentView(**deployment_fields(parts, flow, deployment))
+
+
+def deployment_fields(parts: Parts, flow: str, deployment: Deployment) -> dict[str, Any]:
+    """What a `DeploymentView` is made of."""
+    said = parts.heartbeats.of(deployment.flow_id, deployment.epoch)
+    heard = {step.id: step for step in said.steps} if said is not None else {}
+    known = deployment.steps
+    copied = (
+        "epoch version state reason strategy cause author note created_at ready_at live_at ended_at ready_ms restarts"
+    )
+    return {
+        **{name: getattr(deployment, name) for name in copied.split()},
+        "flow": flow,
+        "worker_pid": (deployment.worker or {}).get("pid"),
+        "components": {
+            step: ResolvedView(component=each["component"], revision=each["revision"], commit=each["commit"])
+            for step, each in deployment.resolved.items()
+        },
+        "steps": [
+            _step(step, heard.get(step), known.get(step) or {})
+            for step in dict.fromkeys([*deployment.resolved, *known, *heard])
+        ],
+        "handover": _handover(deployment.handover),
+    }
+
+
+def _handover(measured: Measured | None) -> HandoverView | None:
+    if measured is None:
+        return None
+    return HandoverView.model_validate(
+        {key: value for key, value in measured.items() if key in HandoverView.model_fields}
+    )
+
+
+def _step(step: str, heard: StepState | None, known: dict[str, Any]) -> StepView:
+    """What the worker says, else what was written down of the step."""
+    last = heard or StepState(
+        id=step, host="stopped", ready_ms=known.get("ready_ms") or 0, reason=str(known.get("reason") or "")
+    )
+    return StepView(
+        id=step,
+        host=heard.host if heard is not None else str(known.get("host") or ""),
+        pid=last.pid or None,
+        restarts=last.restarts,
+        received=last.received,
+        emitted=last.emitted,
+        failed=last.failed,
+        waiting=last.waiting,
+        open=last.open,
+        memory=last.memory,
+        ready_ms=last.ready_ms or None,
+        warning=last.warning,
+        reason=last.reason,
+    )

@@ -1,0 +1,69 @@
+"""Publish and roll back: a version, and a deployment of it that `headrace.control` brings to life."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from headrace.api.deployment_views import DeploymentView, Strategy, deployment_view
+from headrace.api.parts import Caller, Parts, PartsOf
+from headrace.api.shapes import Answer, FlowName, Number, Request, Text
+from headrace.api.versions import FlowVersionView, version_view
+from headrace.control import desire
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/flows", tags=["flows"])
+
+
+class Publish(Request):
+    note: Text | None = Field(default=None, max_length=2000, description="What changed.")
+    start: bool | None = Field(
+        default=None,
+        description="Also start a flow that is stopped. A running one moves to the new version unless false.",
+    )
+    strategy: Strategy = Field(
+        default="handover",
+        description="`handover` warms up beside the live deployment; `restart` stops that one first.",
+    )
+
+
+class Rollback(Publish):
+    version: Number | None = Field(default=None, description="The one before that which runs, by default.")
+
+
+class Published(Answer):
+    version: FlowVersionView
+    deployment: DeploymentView | None = Field(description="The one that will run it; null when it is not to run.")
+    replaces: int | None = Field(description="The deployment that runs meanwhile; null when there is none.")
+
+
+@router.post("/{name}/publish", operation_id="publishFlow")
+async def publish_flow(parts: PartsOf, caller: Caller, name: FlowName, how: Publish) -> Published:
+    """Make the draft the newest version. A flow that runs moves to it; without a draft, to the newest components.
+
+    Answers at once; the deployment tells how it goes. A publish while another deployment warms up supersedes that one;
+    while a switch is under way it waits for its end.
+    """
+    made = await desire.publish(
+        parts.db, name, note=how.note or "", author=caller, start=how.start, strategy=how.strategy
+    )
+    return _published(parts, name, made)
+
+
+@router.post("/{name}/rollback", operation_id="rollBackFlow")
+async def roll_back_flow(parts: PartsOf, caller: Caller, name: FlowName, how: Rollback) -> Published:
+    """Run an older version as it is. Works like a publish, but makes no version; the draft stays.
+
+    Steps that say `latest` run the latest component version there is now.
+    """
+    made = await desire.rollback(
+        parts.db, name, how.version, note=how.note or "", author=caller, start=how.start, strategy=how.strategy
+    )
+    return _published(parts, name, made)
+
+
+def _published(parts: Parts, name: str, made: desire.Published) -> Published:
+    parts.changed(made.version.flow_id, name)
+    shown = None if made.deployment is None else deployment_view(parts, name, made.deployment)
+    return Published(version=version_view(made.version), deployment=shown, replaces=made.replaces)

@@ -1,0 +1,121 @@
+"""All that a plan is made from, read at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from headrace.api.drafts import lint_text
+from headrace.control.catalog import catalog_for, described
+from headrace.errors import Invalid, NotFound, Problem
+from headrace.flows import document
+from headrace.flows.catalog import Listing, Offer
+from headrace.flows.document import Document, Step
+from headrace.store import components, deployments, flows
+from headrace.store.components import ComponentVersion
+from headrace.store.deployments import Deployment
+
+__all__ = ["Scene", "read"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A flow, what it runs and what it would run."""
+
+    flow: flows.Flow
+    source: Literal["draft", "version"]
+    number: int
+    after: Document | None
+    """What would run; None: the text cannot be read."""
+    before: Document | None
+    """What runs, without that the newest version."""
+    running: Deployment | None
+    rows: Sequence[Deployment]
+    problems: tuple[Problem, ...]
+    catalog: Listing
+    now: dict[str, ComponentVersion]
+    """What each running step runs."""
+    newest: dict[str, ComponentVersion]
+    """The newest push of each component that would run."""
+
+    def runs_offer(self, step: Step) -> Offer | None:
+        version = self.now.get(step.id)
+        return described(version).offer(step.kind, step.function) if version is not None else None
+
+    def next_offer(self, step: Step) -> Offer | None:
+        found = self.catalog.find(step.component, step.version)
+        return found.offer(step.kind, step.function) if found is not None else None
+
+
+async def read(conn: AsyncConnection, name: str, version: int | None) -> Scene:
+    """How it is now; ``version`` is what would run, else the draft, else the newest version.
+
+    `NotFound`: ``flow-not-found``, ``version-not-found``, ``no-draft``.
+    """
+    flow = await flows.get(conn, name)
+    rows = await deployments.list_(conn, flow.id)
+    running = await deployments.current(conn, flow.id)
+    source, number, text = await _next(conn, flow, version)
+    after = _parsed(text)
+    return Scene(
+        flow=flow,
+        source=source,
+        number=number,
+        after=after,
+        before=await _running_document(conn, flow, running),
+        running=running,
+        rows=rows,
+        problems=await lint_text(conn, text, name),
+        catalog=await catalog_for(conn, text),
+        now=await _now(conn, running),
+        newest=await _newest(conn, after),
+    )
+
+
+async def _next(
+    conn: AsyncConnection, flow: flows.Flow, number: int | None
+) -> tuple[Literal["draft", "version"], int, str]:
+    """Source, version number and text of what would run."""
+    if number is None and flow.draft is not None:
+        return "draft", (flow.version or 0) + 1, flow.draft
+    chosen = number or flow.version
+    if chosen is None:
+        raise NotFound("no-draft", f"the flow `{flow.name}` has neither draft nor version")
+    return "version", chosen, (await flows.get_version(conn, flow.id, chosen)).document
+
+
+async def _running_document(conn: AsyncConnection, flow: flows.Flow, running: Deployment | None) -> Document | None:
+    number = running.version if running is not None else flow.version
+    return None if number is None else _parsed((await flows.get_version(conn, flow.id, number)).document)
+
+
+async def _now(conn: AsyncConnection, running: Deployment | None) -> dict[str, ComponentVersion]:
+    found = {}
+    for step, which in (running.resolved if running is not None else {}).items():
+        try:
+            found[step] = await components.get_version(conn, str(which["component"]), int(which["revision"]))
+        except NotFound:
+            continue  # removed; no person should have been let
+    return found
+
+
+async def _newest(conn: AsyncConnection, after: Document | None) -> dict[str, ComponentVersion]:
+    found = {}
+    for component in {step.component for step in after.steps if step.version == "latest"} if after else ():
+        try:
+            versions = await components.list_versions(conn, component)
+        except NotFound:
+            continue  # lint says so
+        if versions:
+            found[component] = versions[0]
+    return found
+
+
+def _parsed(text: str) -> Document | None:
+    try:
+        return document.parse(text)
+    except Invalid:
+        return None
