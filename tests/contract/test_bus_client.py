@@ -217,7 +217,7 @@ async def test_a_bucket_guards_a_value_by_its_revision(plane: Plane) -> None:
     assert await bucket.keys("a.") == ["a.b"]
 
 
-async def test_watching_a_key_shows_its_value_and_every_change(plane: Plane) -> None:
+async def test_watching_a_key_shows_its_value_and_how_it_changes(plane: Plane) -> None:
     bucket = buckets.Bucket(plane.bus, subjects.LEASES)
     await bucket.put("k", b"1")
     seen: list[bytes | None] = []
@@ -229,8 +229,10 @@ async def test_watching_a_key_shows_its_value_and_every_change(plane: Plane) -> 
     task = asyncio.create_task(watch())
     await until(lambda: seen == [b"1"])
     await bucket.put("k", b"2")
+    await until(lambda: seen == [b"1", b"2"])
+    await bucket.put("k", b"3")
     await bucket.delete("k")
-    await until(lambda: seen == [b"1", b"2", None])
+    await until(lambda: seen[-1] is None)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

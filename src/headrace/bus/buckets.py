@@ -96,7 +96,7 @@ class Bucket:
         return [entry.subject.removeprefix(self._prefix) async for entry in entries if _OPERATION not in entry.headers]
 
     async def watch(self, key: str) -> AsyncIterator[Value]:
-        """The present value and every later one, until the iterator is closed."""
+        """The present value and later ones until the iterator is closed. Of quick changes only the last is sure."""
         reading = cast("AsyncGenerator[Entry]", self._bus.read(self._stream, self._prefix + key, follow=True))
         async with aclosing(reading) as entries:
             async for entry in entries:
