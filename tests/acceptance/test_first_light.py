@@ -194,7 +194,7 @@ def _component(folder: Path) -> Path:
 
 
 def _flow(name: str, file: Path, middle: str = "filter/keep") -> str:
-    fields = '{path: n, is: present}' if middle == "filter/keep" else "{}"
+    fields = "{path: n, is: present}" if middle == "filter/keep" else "{}"
     return f"""
 flow: {name}
 type: real-time

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from headrace.bus import subjects
 from headrace.bus.control import WorkerState
 from headrace.flows.deployment import DeploymentSpec, Retry, StepSpec
@@ -420,7 +421,10 @@ async def test_a_body_over_the_limit_is_refused_with_the_setting_named(plane: Pl
 
 
 async def test_an_http_reply_reaches_the_caller_who_waits(plane: Plane) -> None:
-    reply = "async def process(ctx, msg, cfg, snapshot):\n    await ctx.http_reply({'made': msg.body['n']}, status=201, headers={'x-a': 'b'})\n"
+    reply = (
+        "async def process(ctx, msg, cfg, snapshot):\n"
+        "    await ctx.http_reply({'made': msg.body['n']}, status=201, headers={'x-a': 'b'})\n"
+    )
     spec = plane.chain(hook(plane), action(plane, "reply", reply))
     await plane.live(spec)
     answers: asyncio.Queue[bytes] = asyncio.Queue()

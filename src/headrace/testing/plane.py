@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from headrace.bus.control import Command, Phase, Verb, WorkerState, decode_state
 from headrace.bus.embedded import EmbeddedBroker
 from headrace.bus.message import ErrorEntry, Message
 from headrace.bus.trace import Fact, LogLine, decode_batch
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, Unavailable
 from headrace.flows.deployment import Code, DeploymentSpec, StepSpec
 from headrace.ids import new_id
 
@@ -44,14 +44,18 @@ run(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]))
 
 
 async def until(condition: Callable[[], Any], *, within: float = 10.0, what: str = "") -> Any:
-    """Return the first true result of ``condition`` (a function, or a coroutine function); fail after ``within`` s."""
+    """Return the first true result of ``condition`` (a function, or a coroutine function); fail after ``within`` s.
+
+    A broker that is away meanwhile, as in the tests that kill it, counts as not yet.
+    """
     deadline = time.monotonic() + within
     while True:
-        result = condition()
-        if asyncio.iscoroutine(result):
-            result = await result
-        if result:
-            return result
+        with suppress(Unavailable):
+            result = condition()
+            if asyncio.iscoroutine(result):
+                result = await result
+            if result:
+                return result
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:g} s: {what or condition}")
         await asyncio.sleep(0.01)

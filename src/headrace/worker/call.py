@@ -40,6 +40,7 @@ class Call:
         "rebound",
         "started",
         "unconfirmed",
+        "unstored",
         "us",
         "wait_us",
     )
@@ -53,6 +54,8 @@ class Call:
         self.started = 0.0
         """Loop time at which the host may have begun it; 0 while it waits behind others."""
         self.outputs = 0
+        self.unstored = 0
+        """Outputs that were refused: they have a position and are not in the journal."""
         self.unconfirmed = 0
         """Emissions that the journal has not confirmed yet."""
         self.ended = False
@@ -62,3 +65,8 @@ class Call:
         self.failure: Failure | None = None
         self.rebound = ""
         self.us = 0
+
+    @property
+    def stored(self) -> int:
+        """Outputs in the journal, once all are confirmed or refused."""
+        return self.outputs - self.unstored

@@ -143,6 +143,7 @@ class Host:
         finally:
             self.kill()
             await self._gone.wait()
+            self.state = "stopping" if self._stop.is_set() else "backoff"  # before anybody sends into the void
             self._owner.host_gone()
             await _ended(output, OUTPUT_WITHIN)
 

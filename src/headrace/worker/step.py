@@ -381,6 +381,7 @@ class Step:
         if len(body) > limit or len(data) > LARGEST_ENVELOPE:
             text = f"the body has {len(body)} bytes; the limit (message_limit) is {limit}"
             call.failure = None if frame.confirm else Failure(name="TooLarge", message=text, reason="too-large")
+            call.unstored += 1
             self._refuse(frame, "too-large", text)
             return
         self._pend(call)
@@ -399,6 +400,7 @@ class Step:
                 self._loop.call_later(FULL_PAUSE, self._store_output, call, frame, msg_id, data)
             else:
                 call.failure = Failure(name="NotStored", message=str(result), reason="exception")
+                call.unstored += 1
                 self._refuse(frame, result.reason, str(result))
                 self._confirmed(call)
 
@@ -497,7 +499,7 @@ class Step:
         elif call.rebound:
             self._rebound(call)
         else:
-            self._finish(call, "done", call.outputs * len(self.successors) - 1)
+            self._finish(call, "done", call.stored * len(self.successors) - 1)
 
     def _finish(self, call: Call, kind: FactKind, opened: int) -> None:
         self._note(call, kind, opened, seq=max(call.held.key, 0))
@@ -515,7 +517,7 @@ class Step:
                 at=now_us(),
                 opened=opened,
                 seq=seq,
-                outputs=call.outputs,
+                outputs=call.stored,
                 wait_us=call.wait_us,
                 map_us=call.map_us,
                 call_us=call.us,
@@ -608,7 +610,7 @@ class Step:
                 self._loop.call_later(FULL_PAUSE, store)
                 return
             self.failed += 1
-            opened = call.outputs * len(self.successors) - 1
+            opened = call.stored * len(self.successors) - 1
             self._note(call, "failed", opened, seq=result.seq, error=entry.id)
             self.log.platform(
                 "error", failure.stack or f"{failure.name}: {failure.message}", execution=message.execution

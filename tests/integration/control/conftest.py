@@ -56,7 +56,9 @@ async def bus(broker: Access) -> AsyncIterator[Bus]:
 
 @pytest.fixture
 async def stage(db: Database, bus: Bus, broker: Access, tmp_path: Path) -> AsyncIterator[Stage]:
-    settings = Settings(data=tmp_path, reconcile_interval=0.5, ready_within=1, stop_within=0.1, watch_for=0.05, journal_bytes=2**20)
+    settings = Settings(
+        data=tmp_path, reconcile_interval=0.5, ready_within=1, stop_within=0.1, watch_for=0.05, journal_bytes=2**20
+    )
     running = Stage(db, bus, settings, broker)
     await running.begin()
     yield running
