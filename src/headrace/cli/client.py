@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from headrace.cli import place
 from headrace.errors import (
@@ -26,7 +26,7 @@ from headrace.errors import (
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Client", "connect", "is_local", "problem", "refusal"]
+__all__ = ["Client", "at", "connect", "is_local", "problem", "refusal"]
 
 PREFIX = "/api/v1"
 TIMEOUT = 60.0
@@ -44,6 +44,10 @@ class Client:
     def __init__(self, url: str, token: str, *, not_up: str = "") -> None:
         import httpx
 
+        if not (token.isascii() and token.isprintable()):
+            raise Unauthorized(
+                "bad-token", "the token has characters that no token has", next_step="check HEADRACE_TOKEN"
+            )
         self.url = url.rstrip("/")
         self.token = token
         self._not_up = not_up
@@ -92,7 +96,10 @@ class Client:
             return _checked(self._http.get(path, params=_present(query))).text
 
     def lines(self, path: str, **query: object) -> Iterator[str]:
-        """The answer line by line as it comes; no time limit while waiting for the next line."""
+        """The answer line by line as it comes; no time limit while waiting for the next line.
+
+        Only a newline ends a line: what httpx takes for one besides may be in the middle of somebody's text.
+        """
         import httpx
 
         follow = httpx.Timeout(TIMEOUT, read=None)
@@ -102,7 +109,12 @@ class Client:
         ):
             if response.is_error:
                 response.read()
-            yield from _checked(response).iter_lines()
+            rest = ""
+            for text in _checked(response).iter_text():
+                *whole, rest = (rest + text).split("\n")
+                yield from whole
+            if rest:
+                yield rest
 
     def ready(self) -> bool:
         """Whether the server answers and all its parts do."""
@@ -117,7 +129,12 @@ class Client:
         with self._reachable():
             response = self._http.request(verb, path, json=body, params=_present(query or {}))
         _checked(response)
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            raise Unavailable(
+                "not-headrace", f"what answers at {self.url} is no Headrace", next_step=self._not_up
+            ) from None
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
@@ -145,6 +162,10 @@ def connect(data: Path | None) -> Client:
                 "HEADRACE_URL is set, HEADRACE_TOKEN is not",
                 next_step="set HEADRACE_TOKEN; `headrace token create NAME` on the server makes one",
             )
+        if not _is_address(url):
+            raise Invalid(
+                "bad-url", f"HEADRACE_URL is no address: {url}", next_step="write it like https://headrace.example.com"
+            )
         return Client(url, token, not_up="check HEADRACE_URL")
     here = place.find(data)
     server = here.server()
@@ -154,6 +175,15 @@ def connect(data: Path | None) -> Client:
     return Client(server.url, here.token(), not_up=up)
 
 
+def at(*parts: object) -> str:
+    """The path that leads to a thing by names and numbers, whatever a person typed for a name."""
+    names = [str(part) for part in parts]
+    for name in names:
+        if name in ("", ".", ".."):
+            raise Invalid("bad-name", f"{name!r} is no name", next_step="see `headrace --help`")
+    return "".join(f"/{quote(name, safe='')}" for name in names)
+
+
 def is_local(url: str) -> bool:
     """Whether ``url`` is on this machine, where no proxy belongs in between."""
     host = urlsplit(url).hostname or ""
@@ -161,6 +191,14 @@ def is_local(url: str) -> bool:
         return True
     try:
         return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
     except ValueError:
         return False
 

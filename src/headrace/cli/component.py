@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headrace.cli.client import at
 from headrace.cli.options import Data, Json, Yes
 
 if TYPE_CHECKING:
@@ -18,7 +20,8 @@ app = typer.Typer(help="Components: integration code in git, built on the platfo
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The component.")]
 Revision = Annotated[
-    int | None, typer.Argument(metavar="REVISION", help="Its revision. Default: the newest one.", show_default=False)
+    int | None,
+    typer.Argument(metavar="REVISION", min=1, help="Its revision. Default: the newest one.", show_default=False),
 ]
 
 
@@ -64,13 +67,13 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
     from headrace.cli.output import print_json
 
     with connect(data) as client:
-        found = client.get(f"/components/{name}")
+        found = client.get(at("components", name))
         latest = found.get("latest")
-        version = client.get(f"/components/{name}/versions/{latest}") if latest else None
+        version = client.get(at("components", name, "versions", latest)) if latest else None
     if as_json:
         print_json({**found, "version": version})
     else:
-        _print_component(found, version)
+        _print_component(found, version, client.url)
 
 
 @app.command()
@@ -80,7 +83,7 @@ def versions(name: Name, data: Data = None, as_json: Json = False) -> None:
     from headrace.cli.output import print_json, print_table, styled, when
 
     with connect(data) as client:
-        found = client.items(f"/components/{name}/versions")
+        found = client.items(at("components", name, "versions"))
     if as_json:
         print_json(found)
         return
@@ -109,15 +112,17 @@ def log(
     revision: Revision = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the build ends.")] = False,
     data: Data = None,
+    as_json: Json = False,
 ) -> None:
-    """Print a version's build log."""
+    """Print a version's build log; as JSON, an object a line."""
     from headrace.cli.client import connect
+    from headrace.cli.output import printable
 
     with connect(data) as client:
-        number = revision or _newest(client, name)
-        path = f"/components/{name}/versions/{number}/log"
+        number = _newest(client, name) if revision is None else revision
+        path = at("components", name, "versions", number, "log")
         for line in client.lines(path, follow=follow):
-            typer.echo(line)
+            typer.echo(json.dumps({"revision": number, "text": line}) if as_json else printable(line))
 
 
 @app.command()
@@ -138,10 +143,10 @@ def push(
     """Push a folder, show its build, and return when the version is ready (0) or failed (1)."""
     from headrace.cli import push as pushing
     from headrace.cli.client import connect
-    from headrace.cli.output import err, out, print_json
+    from headrace.cli.output import err, out, print_json, printable
 
     def tell(line: str) -> None:
-        err().print(line, markup=False, soft_wrap=True)
+        err().print(printable(line), soft_wrap=True)
 
     chosen = pushing.component_name(folder.resolve(), name)
     with connect(data) as client:
@@ -159,7 +164,7 @@ def push(
 def remove(
     name: Name,
     revision: Annotated[
-        int | None, typer.Argument(metavar="REVISION", help="Only this revision.", show_default=False)
+        int | None, typer.Argument(metavar="REVISION", min=1, help="Only this revision.", show_default=False)
     ] = None,
     yes: Yes = False,
     data: Data = None,
@@ -168,18 +173,18 @@ def remove(
     from headrace.cli.client import connect
     from headrace.cli.output import out
 
-    what = f"{name} revision {revision}" if revision else f"{name} with all its versions"
+    what = f"{name} with all its versions" if revision is None else f"{name} revision {revision}"
     if not yes:
         typer.confirm(f"Remove {what}?", abort=True)
     with connect(data) as client:
-        client.delete(f"/components/{name}/versions/{revision}" if revision else f"/components/{name}")
+        client.delete(at("components", name) if revision is None else at("components", name, "versions", revision))
     out().print(f"Removed {what}.")
 
 
 def _newest(client: Client, name: str) -> int:
     from headrace.errors import NotFound
 
-    found = client.items(f"/components/{name}/versions")
+    found = client.items(at("components", name, "versions"))
     if not found:
         raise NotFound(
             "version-not-found",
@@ -199,7 +204,7 @@ def _build_failed(name: str, version: dict[str, Any]) -> Exception:
     )
 
 
-def _print_component(found: dict[str, Any], version: dict[str, Any] | None) -> None:
+def _print_component(found: dict[str, Any], version: dict[str, Any] | None, url: str) -> None:
     from headrace.cli.output import out, print_fields, print_table, when
 
     descriptor = (version or {}).get("descriptor") or {}
@@ -211,7 +216,7 @@ def _print_component(found: dict[str, Any], version: dict[str, Any] | None) -> N
             "Latest": f"revision {found['latest']}" if found["latest"] else "nothing built yet",
             "Used by": ", ".join(found["flows"]),
             "Created": when(found["created_at"]),
-            "Push to": found["git_path"],
+            "Push to": url + found["git_path"],
         }
     )
     rows = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from headrace.cli.client import Client
+from headrace.cli.client import Client, at
 from headrace.errors import Refused, Unavailable
 
 __all__ = ["wait_live"]
@@ -28,7 +28,7 @@ def wait_live(client: Client, name: str, epoch: int, *, within: float = LIVE_WIT
         if state == "failed":
             reason = deployment["reason"] or "no reason was given"
             raise Refused("not-live", f"{name} failed: {reason}", next_step=f"headrace logs {name}")
-        flow = client.get(f"/flows/{name}")
+        flow = client.get(at("flows", name))
         if flow["wish"] == "stopped" or flow["epoch"] != epoch:
             raise Refused(
                 "not-live", f"{name} was stopped or started again meanwhile", next_step=f"headrace flow show {name}"
@@ -41,5 +41,5 @@ def wait_live(client: Client, name: str, epoch: int, *, within: float = LIVE_WIT
 
 def _deployment(client: Client, name: str, epoch: int) -> dict[str, Any]:
     """The deployment of that epoch; empty when it is not among the newest."""
-    found = client.items(f"/flows/{name}/deployments", limit=5)
+    found = client.items(at("flows", name, "deployments"), limit=5)
     return next((dict(each) for each in found if each["epoch"] == epoch), {})

@@ -29,7 +29,7 @@ Check = dict[str, str]
 
 def doctor(data: Data = None, as_json: Json = False) -> None:
     """Check this machine and the server; exit 1 when something needed is missing."""
-    from headrace.cli.output import print_json, print_table
+    from headrace.cli.output import coloured, print_json, print_table
 
     checks = _asked(data)
     ok = all(check["state"] != "fail" for check in checks)
@@ -37,8 +37,7 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
         print_json({"ok": ok, "checks": checks})
     else:
         rows = [
-            (f"[{COLOURS[check['state']]}]{check['state']}[/]", *(_plain(check[key]) for key in COLUMNS))
-            for check in checks
+            (coloured(check["state"], COLOURS[check["state"]]), *(check[key] for key in COLUMNS)) for check in checks
         ]
         print_table(("", "WHAT", "FOUND", "NEXT STEP"), rows, empty="")
     if not ok:
@@ -137,9 +136,3 @@ def _output(*command: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from headrace.cli.client import at
 from headrace.cli.options import Data, Json, Since, milliseconds_ago
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def show(
     from headrace.cli.output import print_json
 
     with connect(data) as client:
-        found = client.get(f"/executions/{id_}")
+        found = client.get(at("executions", id_))
     if as_json:
         print_json(found)
     else:
@@ -89,10 +90,8 @@ def errors(
     as_json: Json = False,
 ) -> None:
     """List messages that failed, newest first."""
-    from rich.markup import escape
-
     from headrace.cli.client import connect
-    from headrace.cli.output import print_json, print_table, styled, when
+    from headrace.cli.output import one_line, print_json, print_table, styled, when
 
     with connect(data) as client:
         found = client.items("/errors", limit=limit, flow=flow, step=step, state=state)
@@ -106,7 +105,7 @@ def errors(
             each["step"],
             when(each["at"]),
             styled(each["state"]),
-            escape(f"{each['name']}: {each['message']}"),
+            one_line(f"{each['name']}: {each['message']}"),
         )
         for each in found
     ]
@@ -144,7 +143,7 @@ def _retry(client: Client, ids: list[str], flow: str | None, step: str | None, b
     """What was run again and what was not, in the form of the API's answer for many."""
     if flow is None:
         edited = {} if body is None else {"body": _parsed(body)}
-        return {"retried": [client.post(f"/errors/{each}/retry", edited) for each in ids], "skipped": []}
+        return {"retried": [client.post(at("errors", each, "retry"), edited) for each in ids], "skipped": []}
     which = {"flow": flow, **({"step": step} if step else {})}
     whole: dict[str, Any] = {"retried": [], "skipped": []}
     while True:
@@ -163,12 +162,15 @@ def _parsed(body: str) -> Any:
 
 
 def _print_retried(answer: dict[str, Any]) -> None:
-    from headrace.cli.output import err, out
+    from headrace.cli.output import counted, err, out
 
     for each in answer["skipped"]:
-        err().print(f"not run again: {each['error']}: {each['detail']}", markup=False, soft_wrap=True)
+        err().print(f"not run again: {each['error']}: {each['detail']}", soft_wrap=True)
     count = len(answer["retried"])
-    out().print(f"Running {count} {'message' if count == 1 else 'messages'} again.")
+    if not count:
+        out().print("Nothing was run again." if answer["skipped"] else "There are no open errors to run again.")
+        return
+    out().print(f"Running {counted(count, 'message')} again.")
     for each in answer["retried"][:10]:
         out().print(f"  headrace execution show {each['execution']}", soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from headrace.cli import files
+from headrace.cli.client import at
 from headrace.cli.options import Data, Json, Yes
 
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from headrace.errors import Problem
 
 __all__ = ["app", "flow_rows"]
+
+CORRECT = "correct what is listed and try again; docs/reference/flow-document.md has every key"
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 app = typer.Typer(help="Flows: lint, publish, start, stop, look at them.", no_args_is_help=True)
 
@@ -44,9 +50,9 @@ def list_(data: Data = None, as_json: Json = False) -> None:
 def lint(file: File, data: Data = None, as_json: Json = False) -> None:
     """Check a flow document; exit 1 when it has errors."""
     from headrace.cli.client import connect
-    from headrace.cli.output import out, print_json
+    from headrace.cli.output import counted, out, print_json
 
-    text = _read(file)
+    text = files.read(file)
     with connect(data) as client:
         answer = client.post("/flows/lint", {"document": text})
     if as_json:
@@ -55,7 +61,7 @@ def lint(file: File, data: Data = None, as_json: Json = False) -> None:
             raise typer.Exit(1)
         return
     warnings = _without_errors(answer, file)
-    out().print(f"{file}: no errors" + (f", {len(warnings)} warnings" if warnings else ""))
+    out().print(f"{file}: no errors" + (f", {counted(len(warnings), 'warning')}" if warnings else ""))
 
 
 @app.command()
@@ -73,10 +79,10 @@ def apply(
     from headrace.cli.client import connect
     from headrace.cli.output import out, print_json
 
-    text = _read(file)
+    text = files.read(file)
     with connect(data) as client:
         name = _flow_name(client, text, file)
-        saved = client.put(f"/flows/{name}/draft", {"document": text})
+        saved = client.put(at("flows", name, "draft"), {"document": text})
         if not (publish_too or start_too):
             _tell_problems(saved)
             if as_json:
@@ -111,7 +117,7 @@ def start(name: Name, wait: Wait = True, data: Data = None, as_json: Json = Fals
     from headrace.cli.client import connect
 
     with connect(data) as client:
-        answer = client.post(f"/flows/{name}/start")
+        answer = client.post(at("flows", name, "start"))
         _report(client, name, answer, wait=wait, as_json=as_json)
 
 
@@ -125,17 +131,17 @@ def stop(
 ) -> None:
     """Stop a flow. What waits in its queue is kept for the next start."""
     from headrace.cli.client import connect
-    from headrace.cli.output import out, print_json
+    from headrace.cli.output import counted, out, print_json
 
     if purge and not yes:
         typer.confirm(f"Throw away everything that waits in the queue of {name}?", abort=True)
     with connect(data) as client:
-        answer = client.post(f"/flows/{name}/stop", {"purge": purge})
+        answer = client.post(at("flows", name, "stop"), {"purge": purge})
     if as_json:
         print_json(answer)
         return
     waiting = answer["waiting"]
-    kept = f" {waiting} messages wait for the next start." if waiting else ""
+    kept = f" For the next start it keeps {counted(waiting, 'waiting message')}." if waiting else ""
     out().print(f"Stopped {name}." + (" Its queue is empty." if purge else kept))
 
 
@@ -146,8 +152,8 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
     from headrace.cli.output import print_json
 
     with connect(data) as client:
-        found = client.get(f"/flows/{name}")
-        deployments = client.items(f"/flows/{name}/deployments", limit=5)
+        found = client.get(at("flows", name))
+        deployments = client.items(at("flows", name, "deployments"), limit=5)
     if as_json:
         print_json({**found, "deployments": deployments})
     else:
@@ -157,20 +163,23 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
 @app.command()
 def export(
     name: Name,
-    version: Annotated[int | None, typer.Option("--version", help="A version. Default: the newest.")] = None,
+    *,
+    version: Annotated[int | None, typer.Option("--version", min=1, help="A version. Default: the newest.")] = None,
     form: Annotated[Literal["yaml", "json"], typer.Option("--format", help="How to write it.")] = "yaml",
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
     data: Data = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Print a published flow document."""
     from headrace.cli.client import connect
 
     with connect(data) as client:
-        document = client.text(f"/flows/{name}/export", version=version, format=form)
+        spelling = "json" if as_json else form
+        document = client.text(at("flows", name, "export"), version=version, format=spelling)
     if output is None:
         sys.stdout.write(document)
     else:
-        output.write_text(document)
+        files.write(output, document)
 
 
 @app.command()
@@ -186,10 +195,10 @@ def draft(
 
     with connect(data) as client:
         if discard:
-            client.delete(f"/flows/{name}/draft")
+            client.delete(at("flows", name, "draft"))
             out().print(f"Discarded the draft of {name}.")
             return
-        found = client.get(f"/flows/{name}/draft")
+        found = client.get(at("flows", name, "draft"))
     if as_json:
         print_json(found)
     else:
@@ -212,7 +221,7 @@ def remove(
     if not yes:
         typer.confirm(f"Remove the flow {name} with all its versions?", abort=True)
     with connect(data) as client:
-        client.delete(f"/flows/{name}", purge=purge)
+        client.delete(at("flows", name), purge=purge)
     out().print(f"Removed {name}.")
 
 
@@ -227,7 +236,7 @@ def _publish(client: Client, name: str, note: str | None, *, start: bool, wait: 
     from headrace.cli.output import err, out
 
     wanted = {**({"note": note} if note else {}), **({"start": True} if start else {})}
-    answer = client.post(f"/flows/{name}/publish", wanted)
+    answer = client.post(at("flows", name, "publish"), wanted)
     if not as_json:
         err().print(f"Published {name} version {answer['version']['number']}.")
         if not answer["deployment"]:
@@ -251,31 +260,22 @@ def _report(client: Client, name: str, answer: dict[str, Any], *, wait: bool, as
         out().print(f"{name} is live" + (f", ready in {took} ms." if took else "."))
 
 
-def _read(file: Path) -> str:
-    from headrace.errors import NotFound
-
-    if str(file) == "-":
-        return sys.stdin.read()
-    try:
-        return file.read_text()
-    except FileNotFoundError:
-        raise NotFound("no-file", f"there is no file {file}") from None
-
-
 def _flow_name(client: Client, text: str, file: Path) -> str:
     """The name a document gives its flow; a document without one is refused with its problems."""
-    import yaml
-
     from headrace.errors import Invalid
+    from headrace.flows import findings
+    from headrace.flows import text as texts
 
     try:
-        parsed = yaml.safe_load(text)
-    except yaml.YAMLError:
+        parsed = texts.read(text, findings.Findings())
+    except texts.Unreadable:
         parsed = None
-    if isinstance(parsed, dict) and isinstance(parsed.get("flow"), str):
-        return str(parsed["flow"])
+    name = parsed.get("flow") if isinstance(parsed, dict) else None
+    if isinstance(name, str) and NAME.fullmatch(name):
+        return name
     problems = _problems(client.post("/flows/lint", {"document": text}))
-    raise Invalid("bad-document", f"{file} is no flow document", problems=problems)
+    told = f"{file} is no flow document" if name is None else f"{file} does not name its flow well"
+    raise Invalid("bad-document", told, problems=problems, next_step=CORRECT)
 
 
 def _problems(answer: dict[str, Any] | None) -> tuple[Problem, ...]:
@@ -298,7 +298,7 @@ def _without_errors(answer: dict[str, Any], file: Path) -> tuple[Problem, ...]:
 
     found = _problems(answer)
     if any(problem.severity == "error" for problem in found):
-        raise Invalid("bad-document", f"{file} has errors", problems=found, next_step="correct them and try again")
+        raise Invalid("bad-document", f"{file} has errors", problems=found, next_step=CORRECT)
     print_problems(found, to=err())
     return found
 

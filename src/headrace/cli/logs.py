@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from headrace.cli.client import at
 from headrace.cli.options import Data, Json
 
 __all__ = ["line_text", "logs"]
@@ -30,17 +31,18 @@ def logs(
 ) -> None:
     """Print the log of a flow's steps."""
     from headrace.cli.client import connect
-    from headrace.cli.output import out
+    from headrace.cli.output import out, printable
 
     with connect(data) as client:
-        for line in client.lines(f"/flows/{flow}/logs", step=step, tail=tail, level=level, follow=follow):
+        for line in client.lines(at("flows", flow, "logs"), step=step, tail=tail, level=level, follow=follow):
             if not line.strip():
                 continue
             if as_json:
                 typer.echo(line)
                 continue
             written = json.loads(line)
-            out().print(line_text(written), style=COLOURS.get(str(written.get("level"))), markup=False, soft_wrap=True)
+            style = COLOURS.get(str(written.get("level")))
+            out().print(printable(line_text(written)), style=style, soft_wrap=True)
 
 
 def line_text(line: dict[str, Any]) -> str:

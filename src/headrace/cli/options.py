@@ -27,6 +27,7 @@ Since = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
+MOST_DIGITS = 12
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -35,6 +36,6 @@ def milliseconds_ago(age: str | None, *, now_ms: int) -> int | None:
     if age is None:
         return None
     number, unit = age[:-1], age[-1:]
-    if not number.isdigit() or unit not in UNITS:
+    if not (number.isascii() and number.isdigit() and len(number) <= MOST_DIGITS) or unit not in UNITS:
         raise typer.BadParameter(f"{age!r} is no age: write 90s, 10m, 2h or 7d", param_hint="--since")
-    return now_ms - int(number) * UNITS[unit] * 1000
+    return max(0, now_ms - int(number) * UNITS[unit] * 1000)

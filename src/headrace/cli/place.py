@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headrace.errors import Unavailable
+from headrace.errors import Refused, Unavailable
 
 if TYPE_CHECKING:
     from headrace.identity import Identity
@@ -56,12 +57,28 @@ class Place:
         return self.data / "demo"
 
     def make(self) -> None:
-        """Create the folders that must exist before the server does; it makes the others itself."""
-        if not self.data.is_dir():
-            self.data.mkdir(parents=True)
-            self.data.chmod(0o711)
-        for folder in (self.run, self.server_log.parent):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        """Create the folders that must exist before the server does; it makes the others itself.
+
+        Raises `Refused` (``data-folder``) where that cannot be.
+        """
+        try:
+            if not self.data.is_dir():
+                self.data.mkdir(parents=True)
+                self.data.chmod(0o711)
+            for folder in (self.run, self.server_log.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise Refused(
+                "data-folder",
+                f"{self.data} cannot be the data folder: {error.strerror}: {error.filename}",
+                next_step="choose another with --data, or give the user that runs Headrace the right to write there",
+            ) from None
+        if not all(os.access(folder, os.W_OK) for folder in (self.data, self.run)):
+            raise Refused(
+                "data-folder",
+                f"the data folder {self.data} belongs to somebody else, or cannot be written",
+                next_step="run the command as its owner, or choose another with --data",
+            )
 
     def server(self) -> Running | None:
         """The server that runs here; `None` when none does, whatever a crash left behind."""

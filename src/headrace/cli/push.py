@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headrace.cli.client import Client
+from headrace.cli.client import Client, at
 from headrace.cli.git import Git, access, lines
 from headrace.errors import Invalid, NotFound, Refused, Unavailable
 
@@ -113,7 +113,7 @@ def wait_built(client: Client, name: str, commit: str) -> dict[str, Any]:
 
 def _ensure_component(client: Client, name: str, tell: Tell) -> None:
     try:
-        client.get(f"/components/{name}")
+        client.get(at("components", name))
     except NotFound:
         client.post("/components", {"name": name})
         tell(f"Created component {name}.")
@@ -137,7 +137,7 @@ def _look(client: Client, name: str, git: Git) -> Remote:
 
 
 def _version_of(client: Client, name: str, commit: str) -> dict[str, Any] | None:
-    for version in client.items(f"/components/{name}/versions"):
+    for version in client.items(at("components", name, "versions")):
         if version["commit"] == commit:
             return dict(version)
     return None

@@ -20,13 +20,14 @@ from pathlib import Path
 
 from headrace.cli.client import Client
 from headrace.cli.place import Place, Running
-from headrace.errors import HeadraceError, Refused, Unavailable
+from headrace.errors import HeadraceError, Invalid, Refused, Unavailable
 from headrace.identity import Identity, alive, send
 
 __all__ = ["DEFAULT_PORT", "Started", "choose_port", "locked", "log_tail", "spawn", "stop", "wait_ready"]
 
 DEFAULT_PORT = 7475
 HOST = "127.0.0.1"
+MOST_PORT = 65535
 MODULE = "headrace.app"
 PORTS_TO_TRY = 50
 READY_WITHIN = 60.0
@@ -66,7 +67,10 @@ def choose_port(place: Place, wanted: int | None) -> int:
     """
     wanted = _configured_port(place) if wanted is None else wanted
     if wanted is not None:
-        if not _free(wanted):
+        obstacle = _obstacle(wanted)
+        if isinstance(obstacle, PermissionError):
+            raise Refused("port-taken", f"port {wanted} is reserved for root", next_step="choose a --port from 1024 on")
+        if obstacle is not None:
             raise Refused(
                 "port-taken",
                 f"port {wanted} is taken by another program",
@@ -198,24 +202,37 @@ def _readable(line: str) -> str:
 
 def _free(port: int) -> bool:
     """Whether a server could listen there now; connections that linger from an earlier one do not count."""
+    return _obstacle(port) is None
+
+
+def _obstacle(port: int) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except (OSError, OverflowError):
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
 
 
 def _configured_port(place: Place) -> int | None:
-    """The port in the settings file; a file that cannot be read is for the server to complain about."""
+    """The port in the settings file; a file that cannot be read is for the server to complain about.
+
+    Raises `Invalid` (``settings-invalid``) for one that is no port: the server, told its port, would not see it.
+    """
     import tomllib
 
     try:
         port = tomllib.loads(place.settings_file.read_text()).get("port")
     except (OSError, ValueError):
         return None
-    return port if isinstance(port, int) else None
+    if port is None or (isinstance(port, int) and 0 <= port <= MOST_PORT):
+        return port
+    raise Invalid(
+        "settings-invalid",
+        f"{place.settings_file}: `port` is {port!r}, not a number up to {MOST_PORT}",
+        next_step="correct it: docs/reference/settings.md",
+    )
 
 
 def _last_port(place: Place) -> list[int]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import headrace
 from headrace.cli import push
-from headrace.cli.client import Client
+from headrace.cli.client import Client, at
 from headrace.cli.place import Place
 from headrace.errors import HeadraceError, NotFound
 
@@ -100,8 +100,8 @@ def _install_flow(client: Client, place: Place, name: str) -> Result:
     try:
         if _exists(client, name):
             return Result(name)
-        client.put(f"/flows/{name}/draft", {"document": demo_document(place, name)})
-        client.post(f"/flows/{name}/publish", {"note": "The demo", "start": True})
+        client.put(at("flows", name, "draft"), {"document": demo_document(place, name)})
+        client.post(at("flows", name, "publish"), {"note": "The demo", "start": True})
     except HeadraceError as error:
         return Result(name, error.message)
     return Result(name)
@@ -109,7 +109,7 @@ def _install_flow(client: Client, place: Place, name: str) -> Result:
 
 def _exists(client: Client, name: str) -> bool:
     try:
-        client.get(f"/flows/{name}")
+        client.get(at("flows", name))
     except NotFound:
         return False
     return True

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from headrace.cli.client import at
 from headrace.cli.options import Data, Json
 
 __all__ = ["app"]
@@ -67,5 +68,5 @@ def revoke(
     from headrace.cli.output import out
 
     with connect(data) as client:
-        client.delete(f"/tokens/{id_}")
+        client.delete(at("tokens", id_))
     out().print(f"Revoked token {id_}.")

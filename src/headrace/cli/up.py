@@ -27,6 +27,8 @@ def up(
         int | None,
         typer.Option(
             "--port",
+            min=0,
+            max=65535,
             envvar="HEADRACE_PORT",
             show_envvar=False,
             help="The port to listen on. Default: the last one used here, or 7475, or the next free one.",
@@ -144,7 +146,7 @@ def _install(client: Client, here: Place, *, demo: bool) -> None:
             results += shipped.install_demo(client, here, shown.update)
     for result in results:
         if result.error:
-            err().print(f"[yellow]warning:[/yellow] {result.name} was not installed: {result.error}", soft_wrap=True)
+            err().print(f"warning: {result.name} was not installed: {result.error}", style="yellow", soft_wrap=True)
 
 
 def _greet(client: Client, here: Place, *, demo: bool, was_up: bool) -> None:
@@ -152,13 +154,15 @@ def _greet(client: Client, here: Place, *, demo: bool, was_up: bool) -> None:
 
     out().print(f"Headrace is already up ({here.data})." if was_up else f"Headrace is up ({here.data}).")
     fields: dict[str, object] = {"Sign in": f"{client.url}/signin?token={client.token}"}
-    if demo:
+    there = {flow["name"] for flow in client.items("/flows")} if demo else set()
+    if "demo-webhook" in there:
         fields["Send an event"] = (
             f"curl -H 'content-type: application/json' -d '{ORDER}' {client.url}/hooks/demo-webhook"
         )
+    if "demo-folder" in there:
         fields["Watched folder"] = f"{here.demo / 'in'}  (drop a JSON or CSV file, e.g. examples/demo/orders.csv)"
         fields["What came of it"] = f"headrace executions; {here.demo / 'out'}"
-    print_fields({name: _unmarked(value) for name, value in fields.items()})
+    print_fields(fields)
 
 
 def _attend(here: Place, process: subprocess.Popen[bytes]) -> None:
@@ -183,7 +187,7 @@ def _interrupt(*_: Any) -> None:
 
 def _print_status(client: Client, found: dict[str, Any]) -> None:
     from headrace.cli.flow import flow_rows
-    from headrace.cli.output import out, print_fields, print_table, when
+    from headrace.cli.output import out, print_fields, print_table, printable, when
 
     broker, sandbox = found["broker"], found["sandbox"]
     fields: dict[str, object] = {
@@ -194,16 +198,9 @@ def _print_status(client: Client, found: dict[str, Any]) -> None:
         "Sandbox": "bubblewrap" if sandbox["available"] else f"none: {sandbox['reason']}",
         "Open errors": found["errors_open"] or None,
     }
-    print_fields({name: None if value is None else _unmarked(value) for name, value in fields.items()})
+    print_fields(fields)
     for trouble in found["troubles"]:
-        out().print(f"[yellow]trouble:[/yellow] {_unmarked(trouble)}", soft_wrap=True)
+        out().print(f"trouble: {printable(trouble)}", style="yellow", soft_wrap=True)
     out().print()
     rows = flow_rows(client.items("/flows"))
     print_table(("FLOW", "STATE", "VERSION", "WISH", "NOTE"), rows, empty="No flows yet.")
-
-
-def _unmarked(value: object) -> str:
-    """``value`` safe from Rich's markup: JSON has square brackets."""
-    from rich.markup import escape
-
-    return escape(str(value))

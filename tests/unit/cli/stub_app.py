@@ -21,18 +21,20 @@ class Stub(BaseHTTPRequestHandler):
     """Ready, and stops when it is asked to."""
 
     def do_GET(self) -> None:
-        self._answer(503 if STUB == "never-ready" else 200)
+        flows = {"items": [{"name": name} for name in ("demo-webhook", "demo-folder")], "next": None}
+        self._answer(503 if STUB == "never-ready" else 200, flows if self.path.startswith("/api/v1/flows") else {})
 
     def do_POST(self) -> None:
         self._answer(202)
         if STUB != "deaf":
             threading.Thread(target=self.server.shutdown).start()
 
-    def _answer(self, status: int) -> None:
+    def _answer(self, status: int, answer: object = None) -> None:
+        body = json.dumps(answer).encode()
         self.send_response(status)
-        self.send_header("content-length", "2")
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: Any) -> None:
         pass

@@ -81,6 +81,9 @@ def test_wrong_usage_is_2(capsys: Out) -> None:
     assert "write 90s, 10m, 2h or 7d" in capsys.readouterr().err
     assert main(["executions", "--state", "silly"]) == 2
     assert main(["flow", "export", "orders", "--format", "xml"]) == 2
+    assert main(["executions", "--since", "²d"]) == 2
+    assert main(["component", "remove", "erp", "0", "--yes"]) == 2
+    assert main(["component", "log", "erp", "0"]) == 2
 
 
 def test_a_refusal_is_1_with_reason_and_next_step_on_stderr(server: Server, capsys: Out) -> None:
@@ -253,7 +256,7 @@ def test_a_missing_file_is_a_plain_error(server: Server, capsys: Out) -> None:
 def test_stop_says_what_waits(server: Server, capsys: Out) -> None:
     server.answers["POST /flows/orders/stop"] = {"flow": FLOW, "waiting": 12}
     assert main(["flow", "stop", "orders"]) == 0
-    assert "12 messages wait for the next start" in capsys.readouterr().out
+    assert "it keeps 12 waiting messages" in capsys.readouterr().out
 
 
 def test_nothing_is_purged_or_removed_without_a_yes(
@@ -338,3 +341,7 @@ def test_export_writes_a_file(server: Server, tmp_path: Path) -> None:
     assert main(["flow", "export", "orders", "-o", str(tmp_path / "out.yaml"), "--version", "2"]) == 0
     assert (tmp_path / "out.yaml").read_text() == DOCUMENT
     assert server.queries["GET /flows/orders/export"] == {"version": "2", "format": "yaml"}
+    assert main(["flow", "export", "orders", "-o", str(tmp_path / "new" / "out.yaml"), "--json"]) == 0
+    assert (tmp_path / "new" / "out.yaml").exists()
+    assert server.queries["GET /flows/orders/export"] == {"format": "json"}
+    assert main(["flow", "export", "orders", "-o", str(tmp_path)]) == 1

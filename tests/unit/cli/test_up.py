@@ -13,7 +13,7 @@ import pytest
 
 from headrace.cli import main, server
 from headrace.cli.place import Place
-from headrace.errors import Refused
+from headrace.errors import Invalid, Refused
 
 Out = pytest.CaptureFixture[str]
 ROOT = Path(__file__).parents[3]
@@ -160,6 +160,27 @@ def test_a_port_in_the_settings_file_is_as_good_as_an_option(tmp_path: Path, tak
     (tmp_path / "headrace.toml").write_text(f"port = {taken}\n")
     with pytest.raises(Refused):
         server.choose_port(Place(tmp_path), None)
+
+
+@pytest.mark.parametrize("written", ['"8080"', "99999", "-1", "[1]"])
+def test_a_port_in_the_settings_file_that_is_none_is_refused(tmp_path: Path, written: str) -> None:
+    (tmp_path / "headrace.toml").write_text(f"port = {written}\n")
+    with pytest.raises(Invalid) as caught:
+        server.choose_port(Place(tmp_path), None)
+    assert caught.value.reason == "settings-invalid"
+
+
+@pytest.mark.parametrize("port", ["99999", "-5", "x"])
+def test_an_option_that_is_no_port_is_wrong_usage(tmp_path: Path, port: str, capsys: Out) -> None:
+    assert main(["up", "--data", str(tmp_path), "--port", port]) == 2
+
+
+@pytest.mark.parametrize("where", ["/proc/nothing", "{file}", "{file}/data"])
+def test_a_place_where_no_data_folder_can_be_is_refused(tmp_path: Path, where: str, capsys: Out) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert main(["up", "--data", where.format(file=file)]) == 1
+    assert "reason: data-folder" in capsys.readouterr().err
 
 
 def test_the_last_port_comes_first(tmp_path: Path) -> None:
