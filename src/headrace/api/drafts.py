@@ -14,6 +14,7 @@ from headrace.api.shapes import Answer, FlowName, Moment, Request, Text
 from headrace.control.catalog import catalog_for
 from headrace.errors import Invalid, NotFound, Problem
 from headrace.flows import document
+from headrace.flows.grants import grants
 from headrace.flows.lint import lint
 from headrace.store import flows
 
@@ -37,6 +38,8 @@ class StepSummary(Answer):
     function: str
     version: str
     after: list[str]
+    read: list[str] = Field(description="Paths of the machine that it is granted to read.")
+    write: list[str] = Field(description="Paths that it is granted to read and change.")
 
 
 class DocumentSummary(Answer):
@@ -88,7 +91,7 @@ async def lint_document(parts: PartsOf, what: Lint) -> Linted:
     """Look for mistakes in a document. Changes nothing."""
     async with parts.db.read() as conn:
         problems = await lint_text(conn, what.document, what.name)
-    summary = _summary(what.document)
+        summary = await _summary(conn, what.document)
     ok = summary is not None and all(problem.severity != "error" for problem in problems)
     return Linted(ok=ok, problems=mistakes(problems), flow=summary)
 
@@ -145,10 +148,9 @@ async def _flow(conn: AsyncConnection, name: str, text: str) -> tuple[flows.Flow
 async def lint_text(conn: AsyncConnection, text: str, name: str | None = None) -> tuple[Problem, ...]:
     """Every problem of a document that must be called ``name``."""
     problems = lint(text, await catalog_for(conn, text))
-    if name is not None:
-        summary = _summary(text)
-        if summary is not None and summary.name != name:
-            problems = (*_wrong_name(summary.name, name), *problems)
+    parsed = _parsed(text)
+    if name is not None and parsed is not None and parsed.flow != name:
+        problems = (*_wrong_name(parsed.flow, name), *problems)
     return problems
 
 
@@ -157,11 +159,18 @@ def _wrong_name(found: str, name: str) -> tuple[Problem, ...]:
     return (Problem("flow", "wrong-name", told, f"write `flow: {name}`"),)
 
 
-def _summary(text: str) -> DocumentSummary | None:
+def _parsed(text: str) -> document.Document | None:
     try:
-        parsed = document.parse(text)
+        return document.parse(text)
     except Invalid:
         return None
+
+
+async def _summary(conn: AsyncConnection, text: str) -> DocumentSummary | None:
+    parsed = _parsed(text)
+    if parsed is None:
+        return None
+    granted = grants(parsed, await catalog_for(conn, text))
     steps = [
         StepSummary(
             id=step.id,
@@ -170,6 +179,8 @@ def _summary(text: str) -> DocumentSummary | None:
             function=step.function,
             version=str(step.version),
             after=list(step.after),
+            read=[each.path for each in granted[step.id] if each.access == "read"],
+            write=[each.path for each in granted[step.id] if each.access == "write"],
         )
         for step in parsed.steps
     ]

@@ -62,6 +62,10 @@ def lint(file: File, data: Data = None, as_json: Json = False) -> None:
         return
     warnings = _without_errors(answer, file)
     out().print(f"{file}: no errors" + (f", {counted(len(warnings), 'warning')}" if warnings else ""))
+    for step in (answer.get("flow") or {}).get("steps", ()):
+        for verb in ("read", "write"):
+            if step[verb]:
+                out().print(f"  {step['id']} is granted to {verb} {', '.join(step[verb])}", soft_wrap=True)
 
 
 @app.command()

@@ -52,6 +52,16 @@ async def test_lint_of_a_good_document_tells_what_it_is(ready: Served) -> None:
     assert answer["flow"]["step_count"] == 3
 
 
+async def test_lint_tells_which_paths_are_granted(ready: Served) -> None:
+    text = DOCUMENT.format(name="orders").rstrip() + "\n    paths: {read: /srv/in, write: [/srv/out, /srv/log]}\n"
+    answer = await ready.post("/flows/lint", {"document": text})
+    assert answer["ok"], answer["problems"]
+    assert [(step["read"], step["write"]) for step in answer["flow"]["steps"]] == [
+        ([], []),
+        (["/srv/in"], ["/srv/out", "/srv/log"]),
+    ]
+
+
 async def test_lint_knows_the_name_a_document_must_have(ready: Served) -> None:
     answer = await ready.post("/flows/lint", {"document": DOCUMENT.format(name="orders"), "name": "others"})
     assert [problem["reason"] for problem in answer["problems"]] == ["wrong-name"]

@@ -181,6 +181,15 @@ def test_lint_fails_on_errors_only(server: Server, document: str, capsys: Out) -
     assert "steps: no trigger" in capsys.readouterr().err
 
 
+def test_lint_tells_what_is_granted(server: Server, document: str, capsys: Out) -> None:
+    steps = [{"id": "in", "read": ["/srv/in"], "write": []}, {"id": "out", "read": [], "write": ["/srv/a", "/srv/b"]}]
+    server.answers["POST /flows/lint"] = {"problems": [], "flow": {"steps": steps}}
+    assert main(["flow", "lint", document]) == 0
+    said = capsys.readouterr().out
+    assert "in is granted to read /srv/in\n" in said
+    assert "out is granted to write /srv/a, /srv/b\n" in said
+
+
 def test_apply_saves_a_draft(server: Server, document: str, capsys: Out) -> None:
     server.answers["PUT /flows/orders/draft"] = {"tag": 1, "problems": []}
     assert main(["flow", "apply", document]) == 0
