@@ -58,7 +58,7 @@ async def test_lint_tells_which_paths_are_granted(ready: Served) -> None:
     assert answer["ok"], answer["problems"]
     assert [(step["read"], step["write"]) for step in answer["flow"]["steps"]] == [
         ([], []),
-        (["/srv/in"], ["/srv/out", "/srv/log"]),
+        (["/srv/in"], ["/srv/out/orders.jsonl", "/srv/out", "/srv/log"]),
     ]
 
 
