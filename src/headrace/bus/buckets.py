@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
@@ -32,6 +33,10 @@ class Bucket:
         self._stream = f"KV_{name}"
         self._prefix = f"$KV.{name}."
 
+    def subject(self, key: str) -> str:
+        """Where writes of the key can be heard. A hint: the write may be refused, or the hint lost."""
+        return self._prefix + key
+
     async def setup(self) -> None:
         """Make the bucket; a second call changes nothing."""
         await self._bus.api(
@@ -52,10 +57,15 @@ class Bucket:
 
     async def get(self, key: str) -> Value | None:
         """The value, or `None` when the key was never put or was deleted."""
+        value = await self.newest(key)
+        return None if value is None or value.data is None else value
+
+    async def newest(self, key: str) -> Value | None:
+        """Like `get`, but a deletion is told with its revision; `None` when the key was never put."""
         entry = await self._bus.last(self._stream, self._prefix + key)
-        if entry is None or _OPERATION in entry.headers:
+        if entry is None:
             return None
-        return Value(key, entry.data, entry.seq, entry.headers)
+        return Value(key, None if _OPERATION in entry.headers else entry.data, entry.seq, entry.headers)
 
     async def put(self, key: str, data: bytes) -> int:
         """Set the value whatever it was; its new revision."""
@@ -80,15 +90,20 @@ class Bucket:
 
     async def create(self, key: str, data: bytes) -> int:
         """Set a value that does not exist; `Refused` (``changed``) when it does."""
-        last = await self._bus.last(self._stream, self._prefix + key)
-        if last is not None and _OPERATION not in last.headers:
+        newest = await self.newest(key)
+        if newest is not None and newest.data is not None:
             raise Refused("changed", f"{key} exists")
-        return await self.update(key, data, last.seq if last is not None else 0)
+        return await self.update(key, data, newest.revision if newest is not None else 0)
 
     async def delete(self, key: str) -> None:
         """Remove the value; nothing happens when there is none."""
         headers = {_OPERATION: "PURGE", "Nats-Rollup": "sub"}
         await self._bus.store(self._prefix + key, b"", headers=headers)
+
+    def forget_nowait(self, key: str) -> None:
+        """Remove the value and every trace of it, without knowing when; a lost request leaves it."""
+        request = json.dumps({"filter": self._prefix + key}).encode()
+        self._bus.publish(f"$JS.API.STREAM.PURGE.{self._stream}", request)
 
     async def keys(self, prefix: str = "") -> list[str]:
         """Keys that have a value and start with ``prefix`` (whole tokens, such as ``a1b2.``)."""

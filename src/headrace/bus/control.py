@@ -22,7 +22,9 @@ Verb = Literal["status", "activate", "quiesce", "stop"]
 """
 status    answer with the present state
 activate  ready → live: start the trigger and take messages. Needs the lease; a second call changes nothing
-quiesce   live → draining: stop the trigger, go on with what is queued, → drained when all queues are empty
+quiesce   live → draining: stop the trigger, go on with what is queued, → drained when all queues are empty. The phase
+          changes when the trigger's host has ended and all it emitted is stored. A worker that finds that another
+          epoch has the lease does the same by itself. Delayed messages go to whoever is live when they are due
 stop      finish the calls in progress, leave the rest unacknowledged, stop hosts, end the process
 """
 

@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import time
+import logging
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from headrace.bus import message as envelope
 from headrace.bus import subjects
+from headrace.bus.backlog import ACK_WAIT, Depth, Left, deliver, depth, floors, inputs, left, rewind
 from headrace.bus.buckets import Bucket
-from headrace.bus.client import Bus, Entry
-from headrace.bus.trace import Batch, Fact, encode_batch
+from headrace.bus.client import Bus, Entry, JournalFull
+from headrace.bus.message import Failure, Message
+from headrace.bus.parking import park
 from headrace.errors import NotFound
-from headrace.flows.deployment import DeploymentSpec, StepSpec
+from headrace.flows.deployment import CARRY_ALL, DeploymentSpec, StepSpec
+from headrace.flows.graph import Graph
+from headrace.flows.mapping import Expression
 from headrace.ids import derived_id
 
 __all__ = [
     "ACK_WAIT",
     "Depth",
+    "Left",
+    "State",
     "TakenOver",
     "admit",
     "deliver",
     "depth",
     "drop_waiting",
     "due_consumer",
+    "floors",
     "inputs",
+    "left",
     "prepare",
     "purge_below",
     "reads_messages",
     "remove",
+    "rewind",
     "setup",
+    "state",
     "switch",
     "take_over",
 ]
 
 SECOND = 1_000_000_000
-ACK_WAIT = 30.0
-"""Seconds a message may stay unacknowledged without a sign of progress."""
 DUPLICATE_WINDOW = 600
 """Seconds for which the broker remembers message ids: longer than the longest recovery it has to cover."""
+
+FULL_PAUSE = 0.5
+_EVERYTHING = 1 << 62
+
+_log = logging.getLogger(__name__)
 
 
 async def setup(bus: Bus, *, log_bytes: int, log_keep: float, trace_bytes: int = 512 * 1024 * 1024) -> None:
@@ -86,28 +102,21 @@ async def _exists(bus: Bus, name: str) -> bool:
     return True
 
 
-def inputs(spec: DeploymentSpec, step: StepSpec) -> list[str]:
-    """Subjects a step reads: the outputs of the steps it comes after, and its inbox."""
-    read = [subjects.output(spec.flow_id, spec.epoch, before) for before in step.after]
-    return [*read, subjects.inbox(spec.flow_id, spec.epoch, step.id)]
-
-
-def deliver(spec: DeploymentSpec, step: StepSpec) -> str:
-    """Subject on which the broker hands the step its messages."""
-    return f"deliver.{spec.flow_id}.{spec.epoch}.{step.id}"
-
-
 def reads_messages(step: StepSpec) -> bool:
     """Whether the step takes messages from the journal: every action, and triggers called per request."""
     return step.kind == "action" or step.trigger_type == "webhook"
 
 
 def _subjects(spec: DeploymentSpec) -> list[str]:
-    found = []
+    """What is stored under the deployment; errors also of steps it does not have, for what had to be parked."""
+    found = [subjects.errors(spec.flow_id, spec.epoch, "*")]
     for step in spec.steps:
-        own = subjects.output(spec.flow_id, spec.epoch, step.id)
-        found += [own, f"{own}.*"]
+        found += _own(spec, step)
     return found
+
+
+def _own(spec: DeploymentSpec, step: StepSpec) -> list[str]:
+    return [subjects.output(spec.flow_id, spec.epoch, step.id), subjects.inbox(spec.flow_id, spec.epoch, step.id)]
 
 
 async def prepare(bus: Bus, spec: DeploymentSpec) -> None:
@@ -168,34 +177,6 @@ async def _create_consumer(bus: Bus, stream: str, name: str, config: dict[str, A
 
 
 @dataclass(frozen=True, slots=True)
-class Depth:
-    """Messages of one step: ``waiting`` still to be delivered, ``held`` delivered and not acknowledged.
-
-    ``floor``: everything up to this sequence number is acknowledged. ``delivered``: the last one handed out."""
-
-    waiting: int
-    held: int
-    floor: int
-    delivered: int
-
-    @property
-    def total(self) -> int:
-        """Messages the step still has to process."""
-        return self.waiting + self.held
-
-
-async def depth(bus: Bus, flow_id: str, epoch: int, step: str) -> Depth:
-    """How many messages a step still has to process; `NotFound` when it has no consumer."""
-    info = await bus.api(f"CONSUMER.INFO.{subjects.stream(flow_id)}.{subjects.consumer(epoch, step)}")
-    return Depth(
-        int(info["num_pending"]),
-        int(info["num_ack_pending"]),
-        int(info["ack_floor"]["stream_seq"]),
-        int(info["delivered"]["stream_seq"]),
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class TakenOver:
     """What became of the messages an ended deployment left: moved to a step of the same id, or parked as errors."""
 
@@ -204,27 +185,60 @@ class TakenOver:
 
 
 async def take_over(bus: Bus, old: DeploymentSpec, new: DeploymentSpec | None) -> TakenOver:
-    """Move what ``old`` left unacknowledged into ``new``'s inboxes; without a successor step, park it as an error.
+    """Move what ``old`` left unacknowledged into ``new``'s inboxes; what cannot go on there is parked as an error.
 
-    The worker of ``old`` must be gone. Interrupted and called again it moves the rest: what is moved twice has one
-    id. Afterwards the old deployment's consumers and subjects are gone; its messages stay readable by number.
-    New events are refused under the old epoch from the start, so none can come in behind the reading.
+    That is what has no step of its id there, and what does not carry an earlier output that is read there. The worker
+    of ``old`` must be gone. Interrupted and called again it moves the rest: what is moved twice has one id. Afterwards
+    the old deployment's consumers and subjects are gone; its messages stay readable by number. New events are refused
+    under the old epoch from the start, so none can come in behind the reading.
     """
     await switch(bus, None, [old])
+    readers = [step for step in old.steps if reads_messages(step)]
+    passed = {step.id: await _floor(bus, old, step) for step in readers}
     moved = parked = 0
-    for step in old.steps:
-        if not reads_messages(step):
-            continue
+    for step in readers:
         heir = _heir(new, step)
-        async for entry in _left(bus, old, step):
-            if heir is not None and new is not None:
-                await _move(bus, new, heir, entry)
-                moved += 1
-            else:
-                await _park(bus, old, step, entry)
-                parked += 1
+        needed = _needed(new, heir) if new is not None and heir is not None else None
+        async for entry in _left_over(bus, old, step):
+            message = _readable(entry)
+            if message is None:
+                continue
+            failure = _hindrance(step.id, needed, message)
+            while True:
+                try:
+                    if failure is not None:
+                        await park(bus, old, step.id, message, failure)
+                    elif new is not None:
+                        await _move(bus, new, step, entry, message)
+                    break
+                except JournalFull:
+                    await _make_room(bus, old, readers, passed)
+            moved, parked = moved + (failure is None), parked + (failure is not None)
+            passed[step.id] = entry.seq
+        passed[step.id] = _EVERYTHING
     await _retire(bus, old)
     return TakenOver(moved, parked)
+
+
+async def _floor(bus: Bus, spec: DeploymentSpec, step: StepSpec) -> int:
+    try:
+        found = await depth(bus, spec.flow_id, spec.epoch, step.id)
+    except NotFound:
+        return _EVERYTHING
+    return found.floor if found.total else _EVERYTHING
+
+
+async def _make_room(bus: Bus, spec: DeploymentSpec, readers: list[StepSpec], passed: dict[str, int]) -> None:
+    """Delete what has been moved for all who read it: perhaps nobody works yet who would make room."""
+    limits: dict[str, int] = {}
+    for step in readers:
+        for subject in inputs(spec, step):
+            limits[subject] = min(limits.get(subject, _EVERYTHING), passed[step.id])
+    purged = 0
+    for subject, seq in limits.items():
+        purged += await purge_below(bus, spec.flow_id, subject, seq + 1) if seq else 0
+    if not purged:
+        await asyncio.sleep(FULL_PAUSE)
 
 
 def _heir(new: DeploymentSpec | None, step: StepSpec) -> StepSpec | None:
@@ -236,55 +250,70 @@ def _heir(new: DeploymentSpec | None, step: StepSpec) -> StepSpec | None:
     return None
 
 
-async def _left(bus: Bus, spec: DeploymentSpec, step: StepSpec) -> AsyncIterator[Entry]:
-    """Messages above the step's acknowledgement floor, in order."""
+@dataclass(frozen=True, slots=True)
+class _Needed:
+    """Earlier outputs that every message of a step carries in its deployment, because an expression reads them."""
+
+    here: frozenset[str] = frozenset()
+    """Read by the step's own condition or mapping."""
+    later: frozenset[str] = frozenset()
+
+    def missing(self, message: Message) -> list[str]:
+        needed = self.later if message.stage == "mapped" else self.here | self.later
+        present = set(message.passthrough) if message.stage == "mapped" else {*message.passthrough, message.step}
+        return sorted(needed - present)
+
+
+def _needed(spec: DeploymentSpec, step: StepSpec) -> _Needed:
+    always = Graph.of({each.id: each.after for each in spec.steps}).always[step.id]
+    here: set[str] = set()
+    for source in (step.when, step.input):
+        if source is not None:
+            references = Expression(source).references
+            here |= always if references is None else references
+    later = always if CARRY_ALL in step.carry else always & set(step.carry)
+    return _Needed(always & here, later)
+
+
+def _hindrance(step: str, needed: _Needed | None, message: Message) -> Failure | None:
+    """Why the message cannot go on in the new deployment. ``needed`` is `None` when the step is not there."""
+    if needed is None:
+        text = f"the new deployment has no step {step} to take this message over"
+        return Failure(name="NoSuccessor", message=text, reason="no-successor")
+    missing = needed.missing(message)
+    if not missing:
+        return None
+    names = ", ".join(f"$steps.{name}" for name in missing)
+    text = f"step {step} of the new deployment, or one after it, reads {names}, which this message does not carry"
+    return Failure(name="NotCarried", message=text, reason="not-carried")
+
+
+async def _left_over(bus: Bus, spec: DeploymentSpec, step: StepSpec) -> AsyncIterator[Entry]:
+    """The step's unacknowledged messages, in order."""
     try:
-        left = await depth(bus, spec.flow_id, spec.epoch, step.id)
+        rest = await left(bus, spec, step)
     except NotFound:
         return
-    if left.total == 0:
+    if rest.depth.total == 0:
         return
-    async for entry in bus.read(subjects.stream(spec.flow_id), inputs(spec, step), start_seq=left.floor + 1):
-        yield entry
+    start = rest.depth.floor + 1
+    async for entry in bus.read(subjects.stream(spec.flow_id), inputs(spec, step), start_seq=start):
+        if not rest.acknowledged(entry.seq):
+            yield entry
 
 
-async def _move(bus: Bus, new: DeploymentSpec, step: StepSpec, entry: Entry) -> None:
-    message = envelope.decode(entry.data)
-    await bus.store(
-        subjects.inbox(new.flow_id, new.epoch, step.id),
-        entry.data,
-        msg_id=derived_id("take-over", str(new.epoch), step.id, message.id),
-    )
+def _readable(entry: Entry) -> Message | None:
+    try:
+        return envelope.decode(entry.data)
+    except msgspec.MsgspecError as error:
+        _log.warning("journal entry %s of %s is no message and is left out: %s", entry.seq, entry.subject, error)
+        return None
 
 
-async def _park(bus: Bus, old: DeploymentSpec, step: StepSpec, entry: Entry) -> None:
-    now = time.time_ns()
-    parked = envelope.ErrorEntry(
-        id=derived_id("parked", step.id, entry.subject, str(entry.seq)),
-        message=envelope.decode(entry.data),
-        step=step.id,
-        failure=envelope.Failure(
-            name="NoSuccessor",
-            message=f"the new deployment has no step {step.id} to take this message over",
-            reason="no-successor",
-        ),
-        at=now // 1_000_000,
-    )
-    subject = subjects.errors(old.flow_id, old.epoch, step.id)
-    stored = await bus.store(subject, envelope.encode(parked), msg_id=parked.id)
-    fact = Fact(
-        kind="failed",
-        execution=parked.message.execution,
-        step=step.id,
-        message=parked.message.id,
-        parent=parked.message.parent or "",
-        at=now // 1000,
-        opened=-1,
-        seq=stored.seq,
-        error=parked.id,
-    )
-    batch = Batch(old.flow_id, old.epoch, old.version, [fact])
-    await bus.store(subjects.trace(old.flow_id), encode_batch(batch), msg_id=f"{parked.id}-fact")
+async def _move(bus: Bus, new: DeploymentSpec, step: StepSpec, entry: Entry, message: Message) -> None:
+    inbox = subjects.inbox(new.flow_id, new.epoch, step.id)
+    msg_id = derived_id("take-over", str(new.epoch), step.id, message.id)
+    await bus.store(inbox, entry.data, msg_id=msg_id)
 
 
 async def _retire(bus: Bus, spec: DeploymentSpec) -> None:
@@ -292,8 +321,7 @@ async def _retire(bus: Bus, spec: DeploymentSpec) -> None:
     for step in spec.steps:
         with contextlib.suppress(NotFound):
             await bus.api(f"CONSUMER.DELETE.{stream}.{subjects.consumer(spec.epoch, step.id)}")
-    trigger_errors = subjects.errors(spec.flow_id, spec.epoch, spec.trigger.id)
-    await _change_subjects(bus, stream, {*_subjects(spec), trigger_errors}, ())
+    await _change_subjects(bus, stream, _subjects(spec), ())
 
 
 async def admit(bus: Bus, spec: DeploymentSpec) -> None:
@@ -306,28 +334,42 @@ async def switch(bus: Bus, new: DeploymentSpec | None, old: Collection[Deploymen
 
     Their other steps go on, and error records of what is left are still taken.
     """
-    gone, kept = set(), []
-    for spec in old:
-        trigger = subjects.output(spec.flow_id, spec.epoch, spec.trigger.id)
-        gone |= {trigger, f"{trigger}.*"}
-        kept.append(f"{trigger}.errors")
+    gone = [subject for spec in old for subject in _own(spec, spec.trigger)]
     flow_id = (new or next(iter(old))).flow_id
-    await _change_subjects(bus, subjects.stream(flow_id), gone, [*kept, *(_subjects(new) if new else ())])
+    await _change_subjects(bus, subjects.stream(flow_id), gone, _subjects(new) if new else ())
 
 
 async def _change_subjects(bus: Bus, stream: str, gone: Collection[str], added: Collection[str]) -> None:
     config = (await bus.api(f"STREAM.INFO.{stream}"))["config"]
     present: list[str] = config["subjects"]
     wanted = list(dict.fromkeys([*(subject for subject in present if subject not in gone), *added]))
-    wanted = [subject for subject in wanted if not _covered(subject, wanted)]
     if wanted != present:
         await bus.api(f"STREAM.UPDATE.{stream}", config | {"subjects": wanted})
 
 
-def _covered(subject: str, listed: Collection[str]) -> bool:
-    """Whether ``….errors`` is listed already as part of ``….*``; the broker refuses subjects that overlap."""
-    parent, _, last = subject.rpartition(".")
-    return last != "*" and f"{parent}.*" in listed
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a flow's journal holds. ``subjects`` is only filled when asked for."""
+
+    bytes: int
+    first: int
+    last: int
+    subjects: tuple[str, ...] = ()
+
+
+async def state(bus: Bus, flow_id: str, *, with_subjects: bool = False) -> State:
+    """The size and bounds of the journal; `NotFound` when there is none."""
+    found: set[str] = set()
+    offset = 0
+    while True:
+        wanted = {"subjects_filter": ">", "offset": offset} if with_subjects else {}
+        answer = await bus.api(f"STREAM.INFO.{subjects.stream(flow_id)}", wanted)
+        size = answer["state"]
+        page = size.get("subjects") or {}
+        found |= page.keys()
+        offset += len(page)
+        if not page or offset >= int(answer.get("total", 0)):
+            return State(int(size["bytes"]), int(size["first_seq"]), int(size["last_seq"]), tuple(sorted(found)))
 
 
 async def purge_below(bus: Bus, flow_id: str, subject: str, seq: int) -> int:

@@ -46,7 +46,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What went wrong, in the component's own words; ``stack`` is its traceback.
 
     ``reason`` is one of ``exception``, ``timeout``, ``mapping``, ``condition``, ``poison``, ``too-large``,
-    ``rebound-limit``, ``no-successor``.
+    ``rebound-limit``, ``no-successor``, ``not-carried``.
     """
 
     name: str

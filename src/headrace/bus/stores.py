@@ -27,6 +27,9 @@ RESEND_AFTER = 5.0
 """Seconds without acknowledgement after which a message with an id is sent again."""
 REFUSED_RETRIES = 8
 """A broker that has just restarted has no stream for a moment; a fenced subject never has one again."""
+DOUBTED_FOR = 10.0
+"""Seconds after a reconnection in which of each subject one message goes first and alone, in case its stream still has
+to come up: of several on their way some might be too early and the others not."""
 FULL_PAUSE = 0.5
 """Longest pause, in seconds, before a message that found no room is tried again."""
 
@@ -110,6 +113,9 @@ class Stores:
         self._next = 0
         self._away = False
         self._closed = False
+        self._trusted: set[str] | None = None
+        """Subjects whose stream has been there since the last reconnection; `None` when that is long ago."""
+        self._back_at = 0.0
 
     def put(
         self, subject: str, block: bytes, data: bytes, done: Done, *, safe: bool, patient: bool, wait: bool
@@ -130,11 +136,22 @@ class Stores:
             data,
         )
         self._waiting[token] = pending = _Pending(number, subject, command, done, safe=safe, patient=patient, wait=wait)
-        gate = self._gates.get(subject) if self._gates and patient else None
+        if self._away:
+            return
+        if patient and (self._gates or self._trusted is not None) and self._stands_behind(pending):
+            return
+        self._go(pending)
+
+    def _stands_behind(self, pending: _Pending) -> bool:
+        """Whether the message has to wait; the first of a doubted subject has not, but those after it."""
+        gate = self._gates.get(pending.subject)
         if gate is not None:
             gate.push(pending)
-        elif not self._away:
-            self._go(pending)
+        elif self._trusted is not None and pending.subject not in self._trusted:
+            gate = self._gates[pending.subject] = _Gate()
+            gate.probe = pending
+            return False
+        return gate is not None
 
     def _go(self, pending: _Pending) -> None:
         pending.sent = True
@@ -192,6 +209,8 @@ class Stores:
             return
         gate.probe = None
         gate.tries = 0
+        if stored and self._trusted is not None:
+            self._trusted.add(pending.subject)
         if gate.queue and (gate.serial or not stored):
             self._try(pending.subject)
             return
@@ -222,6 +241,7 @@ class Stores:
         What was sent without an id may be stored already: `sweep` ends it.
         """
         self._away = False
+        self._trusted, self._back_at = set(), self._loop.time()
         for pending in self._waiting.values():
             if not pending.safe and pending.sent:
                 continue
@@ -237,6 +257,8 @@ class Stores:
 
     def sweep(self) -> None:
         """Once a second while connected: what was not answered in time is sent again, or ended."""
+        if self._loop.time() - self._back_at > DOUBTED_FOR:
+            self._trusted = None
         late = self._loop.time() - RESEND_AFTER
         for token, pending in list(self._waiting.items()):
             if not pending.sent or pending.since > late:

@@ -23,7 +23,9 @@ class Fact(msgspec.Struct, frozen=True, array_like=True):
     done      a step processed a message; ``opened`` = outputs x successors - 1
     skipped   the step's condition was false; ``opened`` = -1
     failed    an error record was stored; ``opened`` = -1 (plus outputs emitted before x successors)
-    delayed   the message waits for its next attempt; ``opened`` = 0
+    delayed   the message waits for its next attempt; ``opened`` = outputs x successors, for they stay
+
+    Outputs count once: those that an attempt repeats are counted by the one before.
     """
 
     kind: FactKind
