@@ -32,15 +32,17 @@ class Call:
         "dropped",
         "ended",
         "failure",
+        "foreign",
         "held",
         "map_us",
         "message",
         "number",
         "outputs",
+        "own_ids",
+        "position",
         "rebound",
         "started",
         "unconfirmed",
-        "unstored",
         "us",
         "wait_us",
     )
@@ -53,20 +55,20 @@ class Call:
         self.number = 0
         self.started = 0.0
         """Loop time at which the host may have begun it; 0 while it waits behind others."""
+        self.position = 0
+        """Outputs emitted so far, refused ones too."""
         self.outputs = 0
-        self.unstored = 0
-        """Outputs that were refused: they have a position and are not in the journal."""
+        """Outputs that are in the journal because of this attempt."""
+        self.own_ids: set[str] | None = None
+        """Output ids that came from the component; the journal keeps each once."""
         self.unconfirmed = 0
         """Emissions that the journal has not confirmed yet."""
         self.ended = False
         self.dropped = False
         """Its host died; the message has gone back to the queue."""
         self.cancelled = False
+        self.foreign = False
+        """The journal takes nothing more from this deployment: the message is for another one to process."""
         self.failure: Failure | None = None
         self.rebound = ""
         self.us = 0
-
-    @property
-    def stored(self) -> int:
-        """Outputs in the journal, once all are confirmed or refused."""
-        return self.outputs - self.unstored

@@ -37,7 +37,7 @@ class Delays:
         self._epoch = spec.epoch
 
     def schedule(self, step: str, message: Message, until: int, done: Done) -> None:
-        """Store ``message`` for its next attempt at ``until`` (milliseconds since the epoch)."""
+        """Store ``message`` for its next attempt at ``until`` (milliseconds since the epoch). Waits for room."""
         again = msgspec.structs.replace(message, attempt=message.attempt + 1)
         token = derived_id(message.id, step, str(again.attempt))
         moment = datetime.fromtimestamp(until / 1000, UTC).isoformat(timespec="milliseconds")
@@ -46,6 +46,7 @@ class Delays:
             envelope.encode(again),
             done,
             msg_id=token,
+            wait=True,
             headers={
                 "Nats-Schedule": f"@at {moment.replace('+00:00', 'Z')}",
                 "Nats-Schedule-Target": subjects.due(self._flow_id, self._epoch, step, token),

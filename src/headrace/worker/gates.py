@@ -16,6 +16,7 @@ from headrace.bus.buckets import Bucket
 from headrace.bus.client import Bus
 from headrace.errors import HeadraceError, NotFound
 from headrace.flows.deployment import DeploymentSpec, StepSpec
+from headrace.flows.graph import Graph
 
 __all__ = ["Gates"]
 
@@ -29,6 +30,7 @@ class Gates:
     def __init__(self, bus: Bus, old: DeploymentSpec, closed: frozenset[str], drain_within: float) -> None:
         self._bus = bus
         self._old = old
+        self._order = Graph.of({step.id: step.after for step in old.steps}).order
         self._closed = closed
         self._within = drain_within
         self.order_kept = True
@@ -69,12 +71,18 @@ class Gates:
                 pause = min(pause * 1.2, LOOK_SELDOM)
 
     async def _drained(self, step: str) -> bool:
-        """Whether nothing can reach the old step of that id any more."""
+        """Whether nothing can reach the old step of that id any more.
+
+        One after another, from the trigger on: asked at once, a message might be on its way from one to the next.
+        """
+        before = self._upstream(step)
         try:
-            depths = await asyncio.gather(*(self._depth(each) for each in self._upstream(step)))
+            for each in self._order:
+                if each in before and await self._depth(each):
+                    return False
         except HeadraceError:
             return False  # the broker is away; ask again
-        return not any(depths)
+        return True
 
     async def _depth(self, step: str) -> int:
         try:

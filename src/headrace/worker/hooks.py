@@ -30,31 +30,47 @@ class Hooks:
         self._spec = spec
         self._bucket = Bucket(bus, subjects.SNAPSHOTS)
         self._key = f"{spec.flow_id}.{spec.trigger.id}.startup"
+        self._result: bytes | None = None
 
     async def startup(self, host: Host) -> None:
-        """Run ``startup`` unless the flow has been started already. `Refused` (``hook-failed``) when it raises."""
-        if await self._bucket.get(self._key) is not None:
-            return
-        result = await host.hook("startup", DEADLINE)
-        await self._bucket.put(self._key, result if result != b"null" else b"{}")
+        """Run ``startup`` unless the flow has been started already. `Refused` (``hook-failed``) when it raises.
 
-    async def shutdown(self) -> None:
-        """Run ``shutdown`` in a host of its own, for the trigger's host is gone by now; then forget the data."""
+        After `Unavailable` it can be called again: the hook itself is not run twice.
+        """
+        if self._result is None:
+            if await self._bucket.get(self._key) is not None:
+                return
+            self._result = await host.hook("startup", DEADLINE)
+        await self._bucket.put(self._key, self._result if self._result != b"null" else b"{}")
+        self._result = None
+
+    async def shutdown(self, known: list[str] | None) -> None:
+        """Run ``shutdown`` in a host of its own, for the trigger's host is gone by now; then forget the data.
+
+        ``known``: the hooks the component has; `None` when its host never got ready, and so nothing was started unless
+        by an earlier worker. Raises `Refused` (``hook-failed``); the data is forgotten all the same, so that the next
+        start is a real one.
+        """
         kept = await self._bucket.get(self._key)
+        try:
+            if kept is not None if known is None else "shutdown" in known:
+                await self._run(kept.data if kept is not None and kept.data is not None else b"{}")
+        finally:
+            if kept is not None:
+                await self._bucket.delete(self._key)
+
+    async def _run(self, data: bytes) -> None:
         step = self._spec.trigger
         owner = _Waiting()
         host = Host(self._spec, step, owner, StepLog(self._bus, self._spec, step.id, step.log_level))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(host.run())
-            try:
-                ready = await owner.wait(self._spec.ready_within)
-                if "shutdown" in ready.hooks:
-                    data = kept.data if kept is not None and kept.data is not None else b"{}"
-                    await host.hook("shutdown", DEADLINE, data)
-            finally:
-                host.stop()
-        if kept is not None:
-            await self._bucket.delete(self._key)
+        running = asyncio.create_task(host.run(), name="host of the shutdown hook")
+        try:
+            ready = await owner.wait(self._spec.ready_within)
+            if "shutdown" in ready.hooks:
+                await host.hook("shutdown", DEADLINE, data)
+        finally:
+            host.stop()
+            await running
 
 
 class _Waiting:

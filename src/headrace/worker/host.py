@@ -31,6 +31,11 @@ HostState = Literal["starting", "ready", "backoff", "stopping", "stopped", "fail
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 HEALTHY_AFTER = 60.0
 """A host that lived this long starts again without a pause."""
+READ_WITHIN = 1.0
+"""Seconds for what a host said before it ended; a child of it may hold its socket open. Also how long a host may go on
+after it has closed the socket."""
+STARTING_STOP_WITHIN = 2.0
+"""Seconds a host that is not ready has to stop by itself."""
 OUTPUT_WITHIN = 1.0
 """Seconds for the last lines of a host that has ended."""
 HOOK_CALLS = 1 << 40
@@ -72,6 +77,8 @@ class Host:
         self._process: subprocess.Popen[bytes] | None = None
         self._transport: asyncio.Transport | None = None
         self._outgoing: list[bytes] = []
+        self._exited = False
+        self._held = self._broken = False
         self._gone = asyncio.Event()
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
@@ -123,6 +130,7 @@ class Host:
         self.state, self.reason = "starting", ""
         self._gone.clear()
         self._ready.clear()
+        self._exited = self._held = self._broken = False
         began = self._loop.time()
         output: list[asyncio.Task[None]] = []
         try:
@@ -132,18 +140,20 @@ class Host:
             self._log.platform("error", self.reason)
             return
         try:
-            await self._first(self._ready, self._gone, timeout=self._spec.ready_within)
+            await self._first(self._ready, self._gone, self._stop, timeout=self._spec.ready_within)
             if self._ready.is_set() and not self._gone.is_set():
                 self.ready_ms = int((self._loop.time() - began) * 1000)
                 await self._first(self._gone, self._stop)
                 if self._stop.is_set() and not self._gone.is_set():
-                    await self._end()
-            elif not self._gone.is_set() and not self._stop.is_set():
+                    await self._end(self._within)
+            elif self._stop.is_set() and not self._gone.is_set():
+                await self._end(min(self._within, STARTING_STOP_WITHIN))
+            elif not self._gone.is_set():
                 self.reason = f"not ready within {self._spec.ready_within:g} s"
         finally:
             self.kill()
             await self._gone.wait()
-            self.state = "stopping" if self._stop.is_set() else "backoff"  # before anybody sends into the void
+            self._lost()
             self._owner.host_gone()
             await _ended(output, OUTPUT_WITHIN)
 
@@ -155,16 +165,16 @@ class Host:
             for wait in waits:
                 wait.cancel()
 
-    async def _end(self) -> None:
+    async def _end(self, within: float) -> None:
         """Ask, then terminate, then kill: each with its deadline."""
         self.state = "stopping"
-        self.send(b'{"type":"stop","within":%.3f}\n' % self._within)
-        if await self._gone_within(self._within):
+        self.send(b'{"type":"stop","within":%.3f}\n' % within)
+        if await self._gone_within(within):
             return
-        self._log.platform("warn", f"the host ignored stop for {self._within:g} s and is terminated")
+        self._log.platform("warn", f"the host ignored stop for {within:g} s and is terminated")
         if self._process is not None:
             self._process.terminate()
-        if not await self._gone_within(min(self._within, 2.0)):
+        if not await self._gone_within(min(within, 2.0)):
             self._log.platform("warn", "the host ignored its termination and is killed")
 
     async def _gone_within(self, seconds: float) -> bool:
@@ -207,7 +217,7 @@ class Host:
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
         try:
-            self._process = self._spawn(theirs.fileno(), out_write, err_write)
+            process = self._process = self._spawn(theirs.fileno(), out_write, err_write)
         except BaseException:
             ours.close()
             os.close(out_read)
@@ -217,9 +227,11 @@ class Host:
             theirs.close()
             os.close(out_write)
             os.close(err_write)
-        self._watch(self._process)
-        transport, _ = await self._loop.create_connection(lambda: _Wire(self._received), sock=ours)
-        self._transport = transport
+        wire = _Wire(self._received, self._unplugged)
+        try:
+            self._transport, _ = await self._loop.create_connection(lambda: wire, sock=ours)
+        finally:
+            self._watch(process)  # not before: what it says is read even when it ends at once
         self._outgoing.clear()
         self.send(self._load())
         return [
@@ -241,7 +253,8 @@ class Host:
             mode=self._spec.sandbox,
             socket=True,
         )
-        return subprocess.Popen(boxed.argv, stdin=wire, stdout=out, stderr=err, **boxed.options)
+        # What a component writes is for others to read; the worker's own files are not.
+        return subprocess.Popen(boxed.argv, stdin=wire, stdout=out, stderr=err, umask=0o022, **boxed.options)
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -253,7 +266,7 @@ class Host:
         }
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        """Set ``gone`` when the process has ended, without a thread or a signal handler."""
+        """Notice the end of the process, without a thread or a signal handler."""
         handle = os.pidfd_open(process.pid)
 
         def ended() -> None:
@@ -262,12 +275,38 @@ class Host:
             code = process.wait()
             if not self.reason:
                 self.reason = f"exit code {code}" if code >= 0 else f"killed by signal {-code}"
-            if self._transport is not None:
-                self._transport.close()
-                self._transport = None
-            self._gone.set()
+            self._exited = True
+            self._lost()
+            if self._transport is None:
+                self._gone.set()
+            else:  # what it said last is still to be read
+                self.hold(False)
+                self._loop.call_later(READ_WITHIN, self._transport.abort)
 
         self._loop.add_reader(handle, ended)
+
+    def _unplugged(self) -> None:
+        """The socket was read to its end."""
+        self._transport = None
+        self._lost()
+        process = self._process
+        if self._exited:
+            self._gone.set()
+        elif process is not None:
+            self._loop.call_later(READ_WITHIN, self._silent, process)
+
+    def _silent(self, process: subprocess.Popen[bytes]) -> None:
+        if self._process is process and not self._exited and not self._stop.is_set():
+            self.reason = "the host closed its connection"
+            self.kill()
+
+    def _lost(self) -> None:
+        """Nothing can be sent to the process any more."""
+        self.state = "stopping" if self._stop.is_set() else "backoff"
+        self._ready.clear()
+        for answer in self._hooks.values():
+            if not answer.done():
+                answer.set_exception(Refused("hook-failed", f"the host ended during the hook ({self.reason})"))
 
     async def _copy(self, descriptor: int, source: str) -> None:
         """Write what the process prints to the step's log, line by line, until it closes the pipe."""
@@ -314,7 +353,10 @@ class Host:
         self._outgoing.clear()
 
     async def hook(self, name: str, seconds: float, data: bytes = b"{}") -> bytes:
-        """Run a hook and return its result as JSON; `Refused` (``hook-failed``) when it raises or takes too long."""
+        """Run a hook and return its result as JSON; `Refused` (``hook-failed``) when it raises, takes too long, or ends
+        with the host."""
+        if self.state != "ready":
+            raise Refused("hook-failed", f"`{name}` cannot run: the host is {self.state}")
         self._hook += 1
         answer: asyncio.Future[frames.Frame] = self._loop.create_future()
         self._hooks[self._hook] = answer
@@ -330,20 +372,22 @@ class Host:
             raise Refused("hook-failed", f"`{name}` failed: {end.error.name}: {end.error.message}")
         return bytes(end.result)
 
-    def pause(self) -> None:
-        """Stop reading from the host: whatever it emits waits on its side."""
-        if self._transport is not None:
-            self._transport.pause_reading()
-
-    def resume(self) -> None:
-        """Read again."""
-        if self._transport is not None:
-            self._transport.resume_reading()
+    def hold(self, much: bool) -> None:
+        """Stop reading from the host, so that what it emits waits on its side; or read again. Safe twice."""
+        if self._transport is not None and much != self._held and not self._transport.is_closing():
+            self._held = much
+            if much:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
 
     def _received(self, line: bytes) -> None:
+        if self._broken:
+            return
         try:
             frame = frames.decode(line)
         except msgspec.MsgspecError as error:
+            self._broken = True  # there is no telling what was lost: nothing that follows counts
             self.reason = f"the host sent a frame that is not one: {error}"
             self._log.platform("error", self.reason)
             self.kill()
@@ -357,10 +401,11 @@ class Host:
         elif kind == "log":
             self._log.write(frame.level, frame.text, fields=frame.fields)
         elif kind == "ready":
-            self.state = "ready"
             self._was_ready = True
-            self._ready.set()
-            self._owner.host_ready(frame)
+            if self.state == "starting":
+                self.state = "ready"
+                self._ready.set()
+                self._owner.host_ready(frame)
         elif kind == "fatal":
             fatal = frame.error or frames.HostError()
             self.reason = f"{fatal.name}: {fatal.message}"
@@ -383,13 +428,10 @@ class Host:
 class _Wire(asyncio.Protocol):
     """Cuts the host's socket into frames."""
 
-    def __init__(self, received: Callable[[bytes], None]) -> None:
+    def __init__(self, received: Callable[[bytes], None], unplugged: Callable[[], None]) -> None:
         self._received = received
+        self._unplugged = unplugged
         self._lines = frames.Lines()
-        self._transport: asyncio.BaseTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -398,6 +440,9 @@ class _Wire(asyncio.Protocol):
             lines = [b"{"]
         for line in lines:
             self._received(line)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unplugged()
 
 
 class _Pipe(asyncio.Protocol):

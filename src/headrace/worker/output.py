@@ -21,6 +21,7 @@ class OutputIds:
         self._subject = subjects.output(spec.flow_id, spec.epoch, step)
         self._step = step
         self.known: set[str] = set()
+        """Emptied when everything that earlier worker had in hand is dealt with."""
 
     def of(self, message_id: str, own: str | None, position: int, body: bytes) -> str:
         """Id of the output number ``position`` of a message, or of the output that brings the id ``own``."""

@@ -22,7 +22,6 @@ class Poison:
     """The counts of one step."""
 
     def __init__(self, bus: Bus, flow_id: str, step: str) -> None:
-        self._bus = bus
         self._bucket = Bucket(bus, subjects.POISON)
         self._prefix = f"{flow_id}.{step}."
         self._counts: dict[str, int] = {}
@@ -34,10 +33,6 @@ class Poison:
             if value is not None and value.data is not None:
                 self._counts[key.removeprefix(self._prefix)] = int(value.data)
 
-    def suspected(self, message_id: str) -> bool:
-        """Whether the message has killed a host before."""
-        return message_id in self._counts
-
     def count(self, message_id: str, then: Callable[[int], None]) -> None:
         """Count one more death; call ``then`` with the sum once it is durable (or cannot be made so)."""
         total = self._counts.get(message_id, 0) + 1
@@ -48,7 +43,7 @@ class Poison:
 
         self._bucket.put_nowait(self._prefix + message_id, b"%d" % total, stored)
 
-    async def forget(self, message_id: str) -> None:
+    def forget(self, message_id: str) -> None:
         """The message is dealt with."""
-        if self._counts.pop(message_id, None) is not None:
-            await self._bucket.delete(self._prefix + message_id)
+        if self._counts and self._counts.pop(message_id, None) is not None:
+            self._bucket.forget_nowait(self._prefix + message_id)

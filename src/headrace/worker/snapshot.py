@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,68 +12,118 @@ import msgspec
 from headrace.bus import subjects
 from headrace.bus.buckets import Bucket
 from headrace.bus.client import Bus
-from headrace.errors import HeadraceError, Invalid
+from headrace.errors import HeadraceError, Invalid, Refused, TooLarge, Unavailable
+from headrace.flows.deployment import DeploymentSpec
 
-__all__ = ["Snapshot"]
+__all__ = ["Snapshot", "merged", "replaced"]
 
-Change = Callable[[bytes], Awaitable[None]]
+Change = Callable[[bytes, bytes], bytes]
+"""Present value and what came → new value. `msgspec.MsgspecError` when that is not possible."""
+FENCE = "Headrace-Lease"
+"""Header of a stored snapshot: revision of the lease under which it was written. It grows with every switch."""
+AGAIN = 0.25
+
+
+def replaced(present: bytes, value: bytes) -> bytes:
+    """The whole value anew."""
+    return value
+
+
+def merged(present: bytes, patch: bytes) -> bytes:
+    """The top-level keys of ``patch``, a JSON object, set in the present value."""
+    value: Any = msgspec.json.decode(present)
+    if not isinstance(value, dict):
+        value = {}
+    return msgspec.json.encode(value | msgspec.json.decode(patch, type=dict[str, Any]))
 
 
 class Snapshot:
-    """One step's snapshot. Only one worker writes it at a time; compare-and-set makes sure.
+    """One step's snapshot, written with compare-and-set.
 
-    `Refused` (``changed``) from a write means that another deployment has written since `load`.
+    Whoever meets another's write takes that as the present value and writes on top of it; but not when it was written
+    under a later lease: `Refused` (``snapshot-fenced``).
     """
 
-    def __init__(self, bus: Bus, flow_id: str, step: str) -> None:
+    def __init__(self, bus: Bus, spec: DeploymentSpec, step: str) -> None:
         self._bucket = Bucket(bus, subjects.SNAPSHOTS)
-        self._key = f"{flow_id}.{step}"
+        self._key = f"{spec.flow_id}.{step}"
+        self._fence = 0
+        self._limit = spec.message_limit
         self._revision = 0
         self._changes: deque[tuple[Change, bytes, Callable[[HeadraceError | None], None]]] = deque()
         self._writer: asyncio.Task[None] | None = None
         self.raw = b"{}"
         """The present value, as JSON."""
 
-    def queue(
-        self,
-        change: Change,
-        raw: bytes,
-        done: Callable[[HeadraceError | None], None],
-    ) -> None:
-        """Apply `replace` or `merge` after the changes before it, and call ``done`` with the error, if any."""
+    async def load(self, fence: int) -> None:
+        """Read the value as it is now; write it under lease revision ``fence`` from now on."""
+        self._fence = fence
+        await self._read()
+
+    async def _read(self) -> int:
+        value = await self._bucket.newest(self._key)
+        if value is None:
+            self.raw, self._revision = b"{}", 0
+            return 0
+        self.raw, self._revision = value.data or b"{}", value.revision
+        return int(value.headers.get(FENCE, 0))
+
+    def queue(self, change: Change, raw: bytes, done: Callable[[HeadraceError | None], None]) -> None:
+        """Apply a change after those before it, and call ``done`` when it is durable, or with the error."""
         self._changes.append((change, raw, done))
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write(), name=f"snapshot {self._key}")
+
+    async def settled(self) -> None:
+        """Return when every change that was queued is durable or refused."""
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
 
     async def _write(self) -> None:
-        while self._changes:
-            change, raw, done = self._changes.popleft()
+        try:
+            while self._changes:
+                change, raw, done = self._changes.popleft()
+                try:
+                    await self._apply(change, raw)
+                except HeadraceError as error:
+                    done(error)
+                except msgspec.MsgspecError as error:
+                    done(Invalid("snapshot", f"a snapshot must be a JSON object: {error}"))
+                else:
+                    done(None)
+        finally:
+            self._writer = None
+
+    async def _apply(self, change: Change, raw: bytes) -> None:
+        headers = {FENCE: str(self._fence)}
+        while True:
+            wanted = change(self.raw, raw)
+            if len(wanted) > self._limit:
+                text = f"the snapshot has {len(wanted)} bytes; the limit (message_limit) is {self._limit}"
+                raise TooLarge("too-large", text)
             try:
-                await change(raw)
-            except HeadraceError as error:
-                done(error)
-            except msgspec.MsgspecError as error:
-                done(Invalid("snapshot", f"a snapshot must be a JSON object: {error}"))
+                self._revision = await self._bucket.update(self._key, wanted, self._revision, headers=headers)
+            except Refused as error:
+                if error.reason != "changed":
+                    raise
+                await self._look_again()
+            except Unavailable as error:  # it may be stored or not
+                if error.reason == "bus-closed":
+                    raise
+                await self._look_again()
             else:
-                done(None)
+                self.raw = wanted
+                return
 
-    async def load(self) -> None:
-        """Read the value as it is now."""
-        value = await self._bucket.get(self._key)
-        if value is not None and value.data is not None:
-            self.raw, self._revision = value.data, value.revision
-
-    async def replace(self, raw: bytes) -> None:
-        """Set the value; durable on return."""
-        if self._revision:
-            self._revision = await self._bucket.update(self._key, raw, self._revision)
-        else:
-            self._revision = await self._bucket.create(self._key, raw)
-        self.raw = raw
-
-    async def merge(self, patch: bytes) -> None:
-        """Set the top-level keys of ``patch`` (a JSON object); durable on return."""
-        value: Any = msgspec.json.decode(self.raw)
-        if not isinstance(value, dict):
-            value = {}
-        await self.replace(msgspec.json.encode(value | msgspec.json.decode(patch, type=dict[str, Any])))
+    async def _look_again(self) -> None:
+        while True:
+            try:
+                written_under = await self._read()
+            except Unavailable as error:
+                if error.reason == "bus-closed":
+                    raise
+                await asyncio.sleep(AGAIN)
+            else:
+                break
+        if written_under > self._fence:
+            raise Refused("snapshot-fenced", f"a later deployment has written the snapshot {self._key}")

@@ -1,69 +1,50 @@
 """A step that takes messages from the journal: queue, mapper, calls to the host, outputs, acknowledgement.
 
-    delivered ──▶ queue ──take──▶ mapped ──call──▶ open ──end──▶ settling ──outputs confirmed──▶ acknowledged
-                    ▲                │               │              │
-                    └── host gone ───┼───────────────┘              ├─ failed, attempts left ──▶ delayed
-                                     └─ condition false ─▶ skipped  └─ failed for good ────────▶ error record
+    delivered ──▶ line ──take──▶ mapped ──call──▶ open ──end──▶ settling ──outputs confirmed──▶ acknowledged
+                    ▲               │               │              │
+                    └── host gone ──┼───────────────┘              ├─ failed, attempts left ──▶ delayed
+                                    └─ condition false ─▶ skipped  └─ failed for good ────────▶ error record
 
 A message is acknowledged only when everything it caused is in the journal. There is no task per message: every
-arrow is a plain call from the event loop.
+arrow is a plain call from the event loop. The line is in `headrace.worker.line`, what a call emits in
+`headrace.worker.emissions`, the right-hand side in `headrace.worker.endings`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
 
-from headrace.bus import journal, subjects
+from headrace.bus import journal
 from headrace.bus import message as envelope
-from headrace.bus.client import Bus, JournalFull, Stored
+from headrace.bus.client import Stored
 from headrace.bus.control import StepState
-from headrace.bus.message import ErrorEntry, Failure, Message
-from headrace.bus.trace import Fact, FactKind
-from headrace.errors import HeadraceError
-from headrace.flows.deployment import DeploymentSpec, StepSpec
+from headrace.bus.message import Failure, Message
+from headrace.flows.deployment import StepSpec
 from headrace.flows.mapping import MappingError
-from headrace.ids import derived_id
 from headrace.worker import frames
 from headrace.worker.call import Call, Held
-from headrace.worker.delay import REBOUND_LIMIT, Delays, rebound_delay
+from headrace.worker.emissions import Emissions
+from headrace.worker.endings import Endings
 from headrace.worker.host import Host, now_us
-from headrace.worker.mapper import Mapper, carried
-from headrace.worker.output import OutputIds
+from headrace.worker.line import Line
+from headrace.worker.mapper import Mapper
 from headrace.worker.poison import LIMIT, Poison
+from headrace.worker.shared import Shared
 from headrace.worker.snapshot import Snapshot
-from headrace.worker.trace import StepLog, Trace
+from headrace.worker.trace import StepLog
 
-__all__ = ["Shared", "Step"]
+__all__ = ["Step"]
 
 AHEAD = 16
 """Calls sent to the host beyond those it may run at once, so that it never waits for the next one."""
 UNCONFIRMED = 256
 """Ended calls whose outputs may still be on their way to the journal."""
-RETRIED = frozenset({"exception", "timeout"})
-"""Reasons for which a message is tried again; others would only fail the same way."""
-FULL_PAUSE = 0.5
-"""Seconds between attempts to store into a full journal."""
-REMEMBERED = 1_024
-"""Acknowledged messages that are recognised when the broker delivers them once more."""
 CANCEL_GRACE = 5.0
 """Seconds a cancelled call has before its host is killed."""
-LARGEST_ENVELOPE = 7 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What the steps of one deployment have in common."""
-
-    bus: Bus
-    spec: DeploymentSpec
-    trace: Trace
-    delays: Delays
 
 
 class Producer(Protocol):
@@ -76,70 +57,77 @@ class Producer(Protocol):
 class Step:
     """One step with its host. Made and driven by `headrace.worker.worker.Worker`."""
 
-    def __init__(self, shared: Shared, step: StepSpec) -> None:
+    def __init__(self, shared: Shared, step: StepSpec, host: type[Host] = Host) -> None:
         spec = shared.spec
         self._shared = shared
         self._bus = shared.bus
         self._loop = asyncio.get_running_loop()
         self.step = step
         self.log = StepLog(shared.bus, spec, step.id, step.log_level)
-        self.host = Host(spec, step, self, self.log)
-        self.snapshot = Snapshot(shared.bus, spec.flow_id, step.id)
+        self.host = host(spec, step, self, self.log)
+        self.snapshot = Snapshot(shared.bus, spec, step.id)
         self.successors: list[Step] = []
         self.producers: list[Producer] = []
         self._mapper = Mapper(step)
         self._poison = Poison(shared.bus, spec.flow_id, step.id)
-        self._ids = OutputIds(shared.bus, spec, step.id)
-        self._most = step.concurrency + (AHEAD if step.order == "relaxed" else 0)
+        self._emissions = Emissions(shared, step, self, host=self.host, log=self.log, snapshot=self.snapshot)
+        self._endings = Endings(shared, step, self, self.log)
+        self._line = Line()
+        self._strict = step.order == "strict"
+        self._most = step.concurrency + (0 if self._strict else AHEAD)
         self._cfg = msgspec.json.encode(step.fields)
-        self._output = subjects.output(spec.flow_id, spec.epoch, step.id)
-        self._errors = subjects.errors(spec.flow_id, spec.epoch, step.id)
-        self._queue: deque[Held] = deque()
-        self._held: dict[int, Held] = {}
-        self._released: dict[int, None] = {}
         self._calls: dict[int, Call] = {}
         self._settling = 0
+        """Calls that have ended and whose outputs are not confirmed."""
         self._number = 0
         self._running = 0
-        self._alone = 0
-        """Messages at the front of the queue that run one at a time, since a host died while they were open."""
         self._active = False
-        self._pausing = False
-        self._over = False
-        self.hooks: list[str] = []
-        self._pending = 0
-        self._fresh = 0
         self._shut = False
-        self._undo: Callable[[], object] | None = None
-        self.received = self.emitted = self.failed = self.finished = self.repeats = 0
+        self._pausing = False
+        """``order: strict``: the message in front waits for its next attempt."""
+        self._counting = False
+        """The message in front has killed its host, and that is being written down."""
+        self._over = False
+        self._pending = self._fresh = self._newest = 0
+        self._looked = self._loop.time()
+        self._undo: Callable[[], Awaitable[None]] | None = None
+        self._idle = asyncio.Event()
+        self.hooks: list[str] | None = None
+        """Names of the hooks the component has; `None` before it was loaded."""
+        self.received = self.emitted = self.finished = 0
         self.longest_wait = 0
         """Longest time, in microseconds, that a message waited for this step."""
-        self._idle = asyncio.Event()
 
     # -- life -----------------------------------------------------------------------------------------------
 
-    async def activate(self) -> None:
-        """Take messages from now on. What an earlier worker left is taken up where it stopped."""
-        await self.snapshot.load()
-        await self._poison.load()
-        left = await journal.depth(self._bus, self._shared.spec.flow_id, self._shared.spec.epoch, self.step.id)
-        self._pending = left.total
-        if left.delivered and left.total:
-            await self._ids.recover(left.floor)
-            await self._reset()
-        self._active = True
-        self._undo = await self._bus.on_message(journal.deliver(self._shared.spec, self.step), self.delivered)
+    async def activate(self, fence: int) -> None:
+        """Take messages from now on; what an earlier worker left is taken up where it stopped.
 
-    async def _reset(self) -> None:
-        """Bring back what was delivered and never acknowledged (nats-server 2.14 and later)."""
-        spec = self._shared.spec
-        consumer = subjects.consumer(spec.epoch, self.step.id)
-        await self._bus.api(f"CONSUMER.RESET.{subjects.stream(spec.flow_id)}.{consumer}", {})
+        Snapshots are written under lease revision ``fence``. Does nothing more when it is active already; after an
+        error it can be called again.
+        """
+        await self.snapshot.load(fence)
+        if self._active:
+            return
+        await self._poison.load()
+        left = await journal.left(self._bus, self._shared.spec, self.step)
+        if left.depth.held:
+            await self._emissions.ids.recover(left.depth.floor)
+            await journal.rewind(self._bus, self._shared.spec, self.step)
+        self._line.take_up(left)
+        self._pending, self._fresh, self._newest = left.depth.total, 0, left.depth.floor
+        self._idle.clear()
+        self._active = True
+        try:
+            self._undo = await self._bus.on_message(journal.deliver(self._shared.spec, self.step), self.delivered)
+        except BaseException:
+            self.deactivate()
+            raise
 
     async def reconnected(self) -> None:
         """The broker was away: have it send again what got lost on the way; what is held here is recognised."""
         if self._active:
-            await self._reset()
+            await journal.rewind(self._bus, self._shared.spec, self.step)
 
     @property
     def active(self) -> bool:
@@ -158,23 +146,41 @@ class Step:
     def deactivate(self) -> None:
         """Take no further message; calls in progress go on. What is queued stays unacknowledged in the journal."""
         self._active = False
-        for held in self._queue:
-            del self._held[held.key]
-        self._queue.clear()
+        self._line.let_queue_go()
         self._check_idle()
 
     async def settled(self) -> None:
         """After `deactivate`: return when no call is open and everything they caused is in the journal."""
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            await undo()
         await self._idle.wait()
+        await self.snapshot.settled()
+
+    @property
+    def empty(self) -> bool:
+        """Whether no message is here: none queued, none at work, no delayed one either."""
+        return not self._line.held
 
     @property
     def waiting(self) -> int:
         """Messages the step still has to process, as far as is known here."""
-        return self._pending + self._fresh + len(self._queue) + len(self._calls)
+        return self._pending + self._fresh + len(self._line.queue) + len(self._calls)
 
-    def expect(self) -> None:
-        """A message for this step was stored and will be delivered."""
-        self._fresh += 1
+    @property
+    def failed(self) -> int:
+        """Error records stored."""
+        return self._endings.failures
+
+    @property
+    def repeats(self) -> int:
+        """Outputs the journal already had."""
+        return self._emissions.repeats
+
+    def expect(self, seq: int) -> None:
+        """A message for this step was stored under ``seq`` and will be delivered, if it has not been already."""
+        if seq > self._newest:
+            self._fresh += 1
 
     def state(self) -> StepState:
         """Counters for the heartbeat."""
@@ -201,39 +207,39 @@ class Step:
         if not self._active:
             return
         tokens = reply.split(b".")
-        self._pending, self._fresh = int(tokens[8]), 0
-        self._hold(int(tokens[5]), reply, data, int(tokens[7]) // 1000, "")
+        key = int(tokens[5])
+        self._pending, self._fresh, self._newest = int(tokens[8]), 0, max(key, self._newest)
+        self._arrived(key, reply.decode(), data, int(tokens[7]) // 1000, "")
 
     def due(self, subject: bytes, reply: bytes, data: bytes) -> None:
         """A delayed message's time has come."""
         if not self._active:
             return
         tokens = reply.split(b".")
-        self._hold(-int(tokens[5]), reply, data, int(tokens[7]) // 1000, subject.decode())
+        self._arrived(-int(tokens[5]), reply.decode(), data, int(tokens[7]) // 1000, subject.decode())
 
-    def _hold(self, key: int, reply: bytes, data: bytes, stored_us: int, due: str) -> None:
-        known = self._held.get(key)
-        if known is not None:
-            known.reply = reply.decode()
-            return
-        if key in self._released:  # its acknowledgement was lost on the way
-            self._bus.publish(reply.decode(), b"+ACK")
-            return
-        held = Held(key, reply.decode(), data, stored_us, due)
-        self._held[key] = held
-        self._queue.append(held)
-        self.pump()
+    def _arrived(self, key: int, reply: str, data: bytes, stored_us: int, due: str) -> None:
+        try:
+            held = self._line.arrived(key, reply, data, stored_us, due)
+        except KeyError:
+            self._acknowledge(reply, due)
+        else:
+            if held is not None:
+                self.pump()
 
     def pump(self) -> None:
         """Take as many messages as host, concurrency and successors allow."""
-        while self._queue and self._may_take():
-            self._take(self._queue.popleft())
+        line = self._line
+        while line.queue and self._may_take():
+            self._take(line.next())
 
     def _may_take(self) -> bool:
-        if not self._active or self._pausing or self._shut or self.host.state != "ready":
+        if not self._active or self._shut or self._pausing or self._counting or self.host.state != "ready":
             return False
-        limit = 1 if self._alone else self._most
-        if len(self._calls) - self._settling >= limit or self._settling >= UNCONFIRMED:
+        limit = 1 if self._line.suspects else self._most
+        # A strict step knows only when a call is settled whether its message keeps its place.
+        at_work = len(self._calls) if self._strict else len(self._calls) - self._settling
+        if at_work >= limit or self._settling >= UNCONFIRMED or self._emissions.outbox.crowded:
             return False
         return not any(successor.crowded() for successor in self.successors)
 
@@ -255,18 +261,18 @@ class Step:
             held.message = message = envelope.decode(held.data)
         except msgspec.MsgspecError as error:
             self.log.platform("error", f"journal entry {held.key} is no message and is left out: {error}")
-            self._release(held)
+            self.release(held)
             return
         call = Call(held, message, now_us() - held.stored_us)
         self.longest_wait = max(self.longest_wait, call.wait_us)
         try:
             mapped = self._mapper.apply(message)
         except MappingError as error:
-            self._fail(call, Failure(name="MappingError", message=str(error), reason="mapping"))
+            self._endings.failed(call, Failure(name="MappingError", message=str(error), reason="mapping"))
             return
         call.map_us = mapped.us
         if mapped.body is None:
-            self._finish(call, "skipped", -1)
+            self._endings.skipped(call)
             return
         self._open(call, mapped.body)
 
@@ -308,163 +314,34 @@ class Step:
             del self._calls[call.number]
         self._running = 0
         if not self._active:
-            self._let_go(lost)
-        if not self._active or not lost:
-            return
-        if len(lost) == 1:
-            self._poison.count(lost[0].message.id, lambda total: self._after_death(lost[0], total))
-            return
-        self._queue.extendleft(call.held for call in reversed(lost))
-        self._alone = max(self._alone, len(lost))
+            self._line.let_go(call.held for call in lost)
+            self._check_idle()
+        elif lost:
+            self._line.back([call.held for call in lost], suspect=True)
+            if len(lost) == 1:
+                self._blame(lost[0])
 
-    def _after_death(self, call: Call, total: int) -> None:
-        if total >= LIMIT:
+    def _blame(self, call: Call) -> None:
+        """It was alone in flight. Nothing is taken until that is durable, and the message keeps its place."""
+        self._counting = True
+        self._poison.count(call.message.id, lambda total: self._blamed(call, total))
+
+    def _blamed(self, call: Call, total: int) -> None:
+        self._counting = False
+        if total >= LIMIT and call.held.key in self._line.held:
+            self._line.take_out(call.held)
             text = f"the message was alone in flight at {total} deaths of its host"
-            self._fail(call, Failure(name="HostDied", message=text, stack=self.host.reason, reason="poison"))
-        elif self._active:
-            self._queue.appendleft(call.held)
-            self._alone = max(self._alone, 1)
-            self.pump()
-        else:
-            self._let_go([call])
-
-    def _let_go(self, calls: list[Call]) -> None:
-        """Leave messages unacknowledged: the next worker gets them."""
-        for call in calls:
-            self._held.pop(call.held.key, None)
-        self._check_idle()
+            failure = Failure(name="HostDied", message=text, stack=self.host.reason, reason="poison")
+            self._endings.failed(call, failure)
+        self.pump()
 
     def host_frame(self, frame: frames.Frame) -> None:
         """See `headrace.worker.host.Owner`."""
         call = self._calls.get(frame.call)
-        if call is None or call.ended:
-            if frame.type == "emit" and frame.confirm:
-                self._refuse(frame, "call-ended", "the call this emission belongs to has ended")
-        elif frame.type == "end":
+        if frame.type == "emit":
+            self._emissions.handle(call, frame)
+        elif frame.type == "end" and call is not None and not call.ended:
             self._ended(call, frame)
-        elif frame.type == "emit":
-            handle = self._events.get(frame.event)
-            if handle is None:
-                self._refuse(frame, "unknown-event", f"there is no event {frame.event!r}")
-            else:
-                handle(self, call, frame)
-
-    def _refuse(self, frame: frames.Frame, reason: str, text: str) -> None:
-        if frame.confirm:
-            self.host.send(frames.emitted_frame(frame.call, frame.emit, reason, text))
-        else:
-            self.log.platform("warn", f"an emission was refused ({reason}): {text}")
-
-    def _accept(self, frame: frames.Frame) -> None:
-        if frame.confirm:
-            self.host.send(frames.emitted_frame(frame.call, frame.emit))
-
-    def _on_data(self, call: Call, frame: frames.Frame) -> None:
-        body = bytes(frame.body)
-        message = call.message
-        position, call.outputs = call.outputs, call.outputs + 1
-        own = None if frame.id is None else str(frame.id)
-        out = Message(
-            id=self._ids.of(message.id, own, position, body),
-            execution=message.execution,
-            step=self.step.id,
-            body=frame.body,
-            at=message.at,
-            parent=message.id,
-            headers=frame.headers,
-            attachments=frame.attachments,
-            passthrough=carried(self.step, message),
-            reply_to=message.reply_to,
-        )
-        data = envelope.encode(out)
-        limit = self._shared.spec.message_limit
-        if len(body) > limit or len(data) > LARGEST_ENVELOPE:
-            text = f"the body has {len(body)} bytes; the limit (message_limit) is {limit}"
-            call.failure = None if frame.confirm else Failure(name="TooLarge", message=text, reason="too-large")
-            call.unstored += 1
-            self._refuse(frame, "too-large", text)
-            return
-        self._pend(call)
-        if out.id in self._ids.known:
-            self._stored(call, frame)
-        else:
-            self._store_output(call, frame, out.id, data)
-
-    def _store_output(self, call: Call, frame: frames.Frame, msg_id: str, data: bytes) -> None:
-        def done(result: Stored | HeadraceError) -> None:
-            if isinstance(result, Stored):
-                self.repeats += result.duplicate
-                self._stored(call, frame)
-            elif isinstance(result, JournalFull):
-                self.log.platform("warn", "the journal is full; an output waits until there is room")
-                self._loop.call_later(FULL_PAUSE, self._store_output, call, frame, msg_id, data)
-            else:
-                call.failure = Failure(name="NotStored", message=str(result), reason="exception")
-                call.unstored += 1
-                self._refuse(frame, result.reason, str(result))
-                self._confirmed(call)
-
-        self._bus.store_nowait(self._output, data, done, msg_id=msg_id)
-
-    def _stored(self, call: Call, frame: frames.Frame) -> None:
-        self.emitted += 1
-        for successor in self.successors:
-            successor.expect()
-        if not call.dropped:
-            self._accept(frame)
-        self._confirmed(call)
-
-    def _pend(self, call: Call) -> None:
-        call.unconfirmed += 1
-
-    def _confirmed(self, call: Call) -> None:
-        call.unconfirmed -= 1
-        if call.ended and not call.unconfirmed and not call.dropped:
-            self._settle(call)
-
-    def _on_error(self, call: Call, frame: frames.Frame) -> None:
-        error = frame.error or frames.HostError()
-        call.failure = Failure(name=error.name, message=error.message, stack=error.stack)
-        self._accept(frame)
-
-    def _on_rebound(self, call: Call, frame: frames.Frame) -> None:
-        call.rebound = frame.reason or "rebound"
-        self._accept(frame)
-
-    def _on_snapshot(self, call: Call, frame: frames.Frame) -> None:
-        change = self.snapshot.replace if frame.event == "snapshot" else self.snapshot.merge
-        raw = bytes(frame.value if frame.event == "snapshot" else frame.patch)
-        self._pend(call)
-        self.snapshot.queue(change, raw, lambda error: self._snapshot_kept(call, frame, error))
-
-    def _snapshot_kept(self, call: Call, frame: frames.Frame, error: HeadraceError | None) -> None:
-        if not call.dropped:
-            if error is None:
-                self._accept(frame)
-            else:
-                self._refuse(frame, error.reason, str(error))
-        self._confirmed(call)
-
-    def _on_http_reply(self, call: Call, frame: frames.Frame) -> None:
-        if call.message.reply_to is None:
-            self._refuse(frame, "nobody-waits", "no caller waits for a reply to this message")
-            return
-        reply = {"status": frame.status, "headers": frame.headers, "body": frame.body}
-        self._bus.publish(call.message.reply_to, msgspec.json.encode(reply))
-        self._accept(frame)
-
-    def _on_update_keys(self, call: Call, frame: frames.Frame) -> None:
-        self._refuse(frame, "no-credential", "this step has no credential to update")
-
-    _events = {  # noqa: RUF012  read-only
-        "data": _on_data,
-        "error": _on_error,
-        "rebound": _on_rebound,
-        "snapshot": _on_snapshot,
-        "update_snapshot": _on_snapshot,
-        "http_reply": _on_http_reply,
-        "update_keys": _on_update_keys,
-    }
 
     def _ended(self, call: Call, frame: frames.Frame) -> None:
         call.ended = True
@@ -478,9 +355,10 @@ class Step:
             reason = "timeout" if call.cancelled else "exception"
             message = error.message if not call.cancelled else f"no end within {self.step.timeout:g} s"
             call.failure = Failure(name=error.name, message=message, stack=error.stack, reason=reason)
-        if not call.unconfirmed:
+        if call.unconfirmed:
+            self.pump()
+        else:
             self._settle(call)
-        self.pump()
 
     def _start_next(self) -> None:
         for call in self._calls.values():
@@ -491,101 +369,67 @@ class Step:
 
     # -- ending a message -----------------------------------------------------------------------------------
 
+    def confirmed(self, call: Call) -> None:
+        """See `headrace.worker.emissions.Owner`."""
+        call.unconfirmed -= 1
+        if call.ended and not call.unconfirmed:
+            self._settle(call)
+
+    def passed_on(self, stored: Stored) -> None:
+        """See `headrace.worker.emissions.Owner`."""
+        self.emitted += 1
+        for successor in self.successors:
+            successor.expect(stored.seq)
+
     def _settle(self, call: Call) -> None:
         del self._calls[call.number]
         self._settling -= 1
-        if call.failure is not None:
-            self._fail(call, call.failure)
-        elif call.rebound:
-            self._rebound(call)
-        else:
-            self._finish(call, "done", call.stored * len(self.successors) - 1)
-
-    def _finish(self, call: Call, kind: FactKind, opened: int) -> None:
-        self._note(call, kind, opened, seq=max(call.held.key, 0))
-        self._release(call.held)
-
-    def _note(self, call: Call, kind: FactKind, opened: int, *, seq: int, error: str = "", until: int = 0) -> None:
-        message = call.message
-        self._shared.trace.add(
-            Fact(
-                kind=kind,
-                execution=message.execution,
-                step=self.step.id,
-                message=message.id,
-                parent=message.parent or "",
-                at=now_us(),
-                opened=opened,
-                seq=seq,
-                outputs=call.stored,
-                wait_us=call.wait_us,
-                map_us=call.map_us,
-                call_us=call.us,
-                attempt=message.attempt,
-                error=error,
-                until=until,
-                rerun_of=message.rerun_of or "",
+        if call.foreign:
+            self.log.platform(
+                "warn", "the journal takes no more outputs of this deployment; a message is left to the next"
             )
-        )
+            self.let_go(call.held)
+        elif call.failure is not None:
+            self._endings.failed(call, call.failure)
+        elif call.rebound:
+            self._endings.rebound(call)
+        else:
+            self._endings.done(call)
+        self.pump()
 
-    def _release(self, held: Held) -> None:
-        """Acknowledge: the message is dealt with."""
-        self._bus.publish(held.reply, b"+ACK")
+    def release(self, held: Held) -> None:
+        """See `headrace.worker.endings.Owner`."""
+        self._acknowledge(held.reply, held.due)
         self.finished += 1
-        if held.due:
-            self._shared.delays.forget(held.due)
-        self._held.pop(held.key, None)
-        self._released[held.key] = None
-        if len(self._released) > REMEMBERED:
-            del self._released[next(iter(self._released))]
-        if self._alone:
-            self._alone -= 1
+        suspected = held.key in self._line.suspects
+        self._line.released(held)
+        if held.message is not None:
+            self._poison.forget(held.message.id)
+        if self._emissions.ids.known and not self._line.recovering:
+            self._emissions.ids.known.clear()
         self._check_idle()
         self._relieve()
+        if suspected:
+            self.pump()
 
-    def _check_idle(self) -> None:
-        if not self._active and not self._held:
-            self._idle.set()
+    def _acknowledge(self, reply: str, due: str) -> None:
+        self._bus.publish(reply, b"+ACK")
+        if due:
+            self._shared.delays.forget(due)
 
-    def _fail(self, call: Call, failure: Failure) -> None:
-        retry = self.step.retry
-        if failure.reason in RETRIED and call.message.attempt < retry.attempts:
-            self.log.platform("warn", f"attempt {call.message.attempt} of {retry.attempts} failed: {failure.message}")
-            self._try_again(call, retry.delay(call.message.attempt), failure.message)
-        else:
-            self._store_error(call, failure)
+    def let_go(self, held: Held) -> None:
+        """See `headrace.worker.endings.Owner`."""
+        self._line.let_go([held])
+        self._check_idle()
 
-    def _rebound(self, call: Call) -> None:
-        if call.message.attempt > REBOUND_LIMIT:
-            text = f"rebound limit exceeded after {REBOUND_LIMIT} attempts: {call.rebound}"
-            self._store_error(call, Failure(name="ReboundLimit", message=text, reason="rebound-limit"))
-        else:
-            self._try_again(call, rebound_delay(call.message.attempt), call.rebound)
-
-    def _try_again(self, call: Call, seconds: float, why: str) -> None:
-        if self.step.order == "strict":
-            self._hold_line(call, seconds)
-            return
-        until = now_us() // 1000 + int(seconds * 1000)
-
-        def done(result: Stored | HeadraceError) -> None:
-            if isinstance(result, Stored):
-                self._note(call, "delayed", 0, seq=max(call.held.key, 0), error=why, until=until)
-                self._release(call.held)
-            else:
-                self.log.platform("warn", f"a delayed message could not be stored yet: {result}")
-                self._loop.call_later(FULL_PAUSE, self._try_again, call, seconds, why)
-
-        self._shared.delays.schedule(self.step.id, call.message, until, done)
-
-    def _hold_line(self, call: Call, seconds: float) -> None:
-        """``order: strict``: the message keeps its place and everything behind it waits."""
+    def keep_place(self, call: Call, seconds: float) -> None:
+        """See `headrace.worker.endings.Owner`."""
         again = msgspec.structs.replace(call.message, attempt=call.message.attempt + 1)
         call.held.data = envelope.encode(again)
         if not self._active:
-            self._let_go([call])
+            self.let_go(call.held)
             return
-        self._queue.appendleft(call.held)
+        self._line.back([call.held], suspect=False)
         self._pausing = True
         self._loop.call_later(seconds, self._go_on)
 
@@ -593,42 +437,22 @@ class Step:
         self._pausing = False
         self.pump()
 
-    def _store_error(self, call: Call, failure: Failure) -> None:
-        message = call.message
-        entry = ErrorEntry(
-            id=derived_id("error", message.id, self.step.id, str(message.attempt)),
-            message=message,
-            step=self.step.id,
-            failure=failure,
-            at=now_us() // 1000,
-        )
-        data = envelope.encode(entry)
-
-        def done(result: Stored | HeadraceError) -> None:
-            if not isinstance(result, Stored):
-                self.log.platform("warn", f"an error record could not be stored yet: {result}")
-                self._loop.call_later(FULL_PAUSE, store)
-                return
-            self.failed += 1
-            opened = call.stored * len(self.successors) - 1
-            self._note(call, "failed", opened, seq=result.seq, error=entry.id)
-            self.log.platform(
-                "error", failure.stack or f"{failure.name}: {failure.message}", execution=message.execution
-            )
-            self._release(call.held)
-
-        def store() -> None:
-            self._bus.store_nowait(self._errors, data, done, msg_id=entry.id)
-
-        store()
+    def _check_idle(self) -> None:
+        if not self._active and not self._line.held:
+            self._idle.set()
 
     # -- clock ----------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Twice a second: cancel calls over their time, kill a host whose call ignores that, measure memory."""
+        """Twice a second: cancel calls over their time, kill a host whose call ignores that."""
         now = self._loop.time()
+        passed, self._looked = now - self._looked, now
+        stalled = self._emissions.outbox.stalled or not self._bus.connected
         for call in list(self._calls.values()):
             if call.ended or not call.started:
+                continue
+            if stalled and call.unconfirmed:
+                call.started += passed  # it waits for us
                 continue
             over = now - call.started - self.step.timeout
             if over > CANCEL_GRACE:
@@ -641,8 +465,8 @@ class Step:
 
     def in_progress(self) -> None:
         """Every ten seconds: tell the broker that what is held here is being worked on."""
-        for held in self._held.values():
-            self._bus.publish(held.reply, b"+WPI")
+        for held in self._line.held.values():
+            self._bus.publish(held.reply, b"+WPI", keep=False)
 
 
 def _for_host(message: Message, body: bytes) -> bytes:

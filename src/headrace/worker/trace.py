@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -20,7 +21,13 @@ FLUSH_AFTER = 0.05
 FLUSH_AT = 400
 Levels = {"trace": 0, "debug": 1, "info": 2, "warn": 3, "error": 4, "fatal": 5}
 LINES_A_SECOND = 2_000
+LINES_ON_THE_WAY = 1_000
+"""Lines of a step without confirmation, beyond which more are dropped: the broker may be away for hours."""
+CLOSE_WITHIN = 5.0
 LONGEST_LINE = 16_384
+"""Characters of a line's text."""
+LONGEST_ENTRY = 256 * 1024
+"""Bytes of a line with its fields; over that it goes without them."""
 
 
 class Trace:
@@ -57,7 +64,8 @@ class Trace:
         self._batch += 1
         batch = Batch(self._spec.flow_id, self._spec.epoch, self._spec.version, facts)
         self._pending += 1
-        self._bus.store_nowait(self._subject, encode_batch(batch), self._stored, msg_id=f"{self._prefix}.{self._batch}")
+        msg_id = f"{self._prefix}.{self._batch}"
+        self._bus.store_nowait(self._subject, encode_batch(batch), self._stored, msg_id=msg_id, wait=True)
 
     def _stored(self, result: Stored | HeadraceError) -> None:
         self._pending -= 1
@@ -65,16 +73,18 @@ class Trace:
             self._settled()
 
     async def close(self) -> None:
-        """Flush, and return when the broker has everything."""
+        """Flush, and return when the broker has everything, or does not answer."""
         self.flush()
         if self._pending:
             done = asyncio.Event()
             self._settled = done.set
-            await done.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), CLOSE_WITHIN)
 
 
 class StepLog:
-    """One step's log. Lines below its level are dropped, and so is what exceeds 2,000 lines in a second."""
+    """One step's log. Lines below its level are dropped, and so is what exceeds 2,000 lines in a second or what the
+    broker does not take. A line says how many."""
 
     def __init__(self, bus: Bus, spec: DeploymentSpec, step: str, level: str) -> None:
         self._bus = bus
@@ -84,6 +94,8 @@ class StepLog:
         self._level = Levels[level]
         self._second = 0
         self._lines = 0
+        self._dropped = 0
+        self._on_the_way = 0
 
     def write(
         self,
@@ -111,7 +123,11 @@ class StepLog:
             message=message,
             fields=fields or {},
         )
-        self._bus.store_nowait(self._subject, msgspec.json.encode(line), _ignore)
+        data = msgspec.json.encode(line)
+        if len(data) > LONGEST_ENTRY:
+            data = msgspec.json.encode(msgspec.structs.replace(line, fields={}))
+        self._on_the_way += 1
+        self._bus.store_nowait(self._subject, data, self._stored)
 
     def platform(self, level: str, text: str, **context: str) -> None:
         """A line of Headrace's own about this step."""
@@ -120,13 +136,17 @@ class StepLog:
     def _may_write(self) -> bool:
         second = int(time.monotonic())
         if second != self._second:
-            missed = self._lines - LINES_A_SECOND
             self._second, self._lines = second, 0
-            if missed > 0:
-                self.platform("warn", f"{missed} lines were dropped: more than {LINES_A_SECOND} in a second")
+            dropped = self._dropped
+            if dropped and self._on_the_way < LINES_ON_THE_WAY:
+                self._dropped = 0
+                self.platform("warn", f"{dropped} lines were dropped: there were too many at once")
+        if self._lines >= LINES_A_SECOND or self._on_the_way >= LINES_ON_THE_WAY:
+            self._dropped += 1
+            return False
         self._lines += 1
-        return self._lines <= LINES_A_SECOND
+        return True
 
-
-def _ignore(result: Stored | HeadraceError) -> None:
-    """A log line that could not be stored is let go: flows do not stop for their log."""
+    def _stored(self, result: Stored | HeadraceError) -> None:
+        """A log line that could not be stored is let go: flows do not stop for their log."""
+        self._on_the_way -= 1

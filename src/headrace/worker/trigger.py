@@ -8,49 +8,52 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 
 import msgspec
 
 from headrace.bus import message as envelope
 from headrace.bus import subjects
-from headrace.bus.client import JournalFull, Stored
+from headrace.bus.client import Stored
 from headrace.bus.control import StepState
-from headrace.bus.message import ErrorEntry, Failure, Message
+from headrace.bus.message import Failure, Message
 from headrace.bus.trace import Fact
 from headrace.errors import HeadraceError
 from headrace.flows.deployment import StepSpec
 from headrace.ids import derived_id, new_id
 from headrace.worker import frames
+from headrace.worker.endings import error_entry
 from headrace.worker.host import Host, now_us
-from headrace.worker.snapshot import Snapshot
-from headrace.worker.step import FULL_PAUSE, Shared, Step
+from headrace.worker.outbox import Outbox
+from headrace.worker.shared import Shared
+from headrace.worker.snapshot import Snapshot, merged, replaced
+from headrace.worker.step import Step
 from headrace.worker.trace import StepLog
 
 __all__ = ["Trigger"]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
-PAUSE_READING_AT = 1_000
-"""Emissions waiting here before the worker stops reading from the host."""
+MOST_WAITING, MOST_BYTES = 1_000, 8 * 1024 * 1024
+"""Emissions waiting here, and their bytes, before the worker stops reading from the host."""
 
 
 class Trigger:
     """A polling or listening trigger with its host. Made and driven by `headrace.worker.worker.Worker`."""
 
-    def __init__(self, shared: Shared, step: StepSpec, has_room: Callable[[], bool]) -> None:
+    def __init__(self, shared: Shared, step: StepSpec, host: type[Host] = Host) -> None:
         self._shared = shared
         self._bus = shared.bus
         self._loop = asyncio.get_running_loop()
-        self._has_room = has_room
         self.step = step
         self.log = StepLog(shared.bus, shared.spec, step.id, step.log_level)
-        self.host = Host(shared.spec, step, self, self.log)
-        self.snapshot = Snapshot(shared.bus, shared.spec.flow_id, step.id)
+        self.host = host(shared.spec, step, self, self.log)
+        self.snapshot = Snapshot(shared.bus, shared.spec, step.id)
         self.successors: list[Step] = []
-        self.hooks: list[str] = []
+        self.hooks: list[str] | None = None
+        """Names of the hooks the component has; `None` before it was loaded."""
         self._shape = "process"
         self._cfg = msgspec.json.encode(step.fields)
-        self._output = subjects.output(shared.spec.flow_id, shared.spec.epoch, step.id)
+        output = subjects.output(shared.spec.flow_id, shared.spec.epoch, step.id)
+        self._outbox = Outbox(shared.bus, shared.room, output, self._hold)
         self._errors = subjects.errors(shared.spec.flow_id, shared.spec.epoch, step.id)
         self._active = False
         self._number = 0
@@ -59,28 +62,31 @@ class Trigger:
         self._pause = FIRST_PAUSE
         self._began = 0.0
         self._waiting: deque[frames.Frame] = deque()
-        self._unconfirmed = 0
+        self._bytes = 0
+        """Of the bodies that wait."""
         self._idle = asyncio.Event()
         self._idle.set()
         self.received = self.emitted = self.failed = self.repeats = 0
 
     # -- life -----------------------------------------------------------------------------------------------
 
-    async def activate(self) -> None:
-        """Begin to call, with the snapshot as it is now."""
-        await self.snapshot.load()
+    async def activate(self, fence: int) -> None:
+        """Begin to call, with the snapshot as it is now; it is written under lease revision ``fence``."""
+        await self.snapshot.load(fence)
         self._active = True
         if self.host.state == "ready":
             self._call()
 
     def deactivate(self) -> None:
-        """Call no more. What the host still emits is stored; stop the host to end that."""
+        """Call no more. What the host still emits is stored; end the host to end that."""
         self._active = False
         self._cancel_timer()
+        self.pump()
 
     async def settled(self) -> None:
-        """Return when every emission that arrived is in the journal or refused."""
+        """Return when every emission that arrived is in the journal or refused, and every snapshot is kept."""
         await self._idle.wait()
+        await self.snapshot.settled()
 
     def state(self) -> StepState:
         """Counters for the heartbeat."""
@@ -114,10 +120,17 @@ class Trigger:
             self._call()
 
     def host_gone(self) -> None:
-        """See `headrace.worker.host.Owner`. What was not stored was never confirmed: the source has it."""
+        """See `headrace.worker.host.Owner`.
+
+        What waits here unconfirmed its source has still; but of what a call returned it heard no more after that, so
+        that is stored.
+        """
         self._calling = False
-        self._waiting.clear()
         self._cancel_timer()
+        waiting, self._waiting, self._bytes = list(self._waiting), deque(), 0
+        for frame in waiting:
+            if not frame.confirm:
+                self._accept(frame)
         self._check_idle()
 
     def _cancel_timer(self) -> None:
@@ -175,17 +188,16 @@ class Trigger:
 
     def _emit(self, frame: frames.Frame) -> None:
         if frame.event == "data":
-            self._waiting.append(frame)
             self._idle.clear()
-            if len(self._waiting) == PAUSE_READING_AT:
-                self.host.pause()
+            self._waiting.append(frame)
+            self._bytes += len(memoryview(frame.body))
             self.pump()
+            if len(self._waiting) >= MOST_WAITING or self._bytes >= MOST_BYTES:
+                self.host.hold(True)
         elif frame.event in ("snapshot", "update_snapshot"):
             whole = frame.event == "snapshot"
-            change = self.snapshot.replace if whole else self.snapshot.merge
-            self.snapshot.queue(
-                change, bytes(frame.value if whole else frame.patch), lambda error: self._answer(frame, error)
-            )
+            raw = bytes(frame.value if whole else frame.patch)
+            self.snapshot.queue(replaced if whole else merged, raw, lambda error: self._answer(frame, error))
         elif frame.event == "error":
             self._failed(frame.error or frames.HostError())
             self._answer(frame, None)
@@ -206,16 +218,30 @@ class Trigger:
 
     def pump(self) -> None:
         """Store emissions that wait, as long as there is room for what they cause."""
-        while self._waiting and self._has_room() and not any(each.crowded() for each in self.successors):
-            if len(self._waiting) == PAUSE_READING_AT:
-                self.host.resume()
-            self._accept(self._waiting.popleft())
+        while self._waiting and self._has_room():
+            frame = self._waiting.popleft()
+            self._bytes -= len(memoryview(frame.body))
+            self._accept(frame)
+        if len(self._waiting) <= MOST_WAITING // 2 and self._bytes <= MOST_BYTES // 2 and not self._outbox.crowded:
+            self.host.hold(False)
+
+    def _has_room(self) -> bool:
+        """Back-pressure is not for a trigger that is being silenced: what it has emitted already is let in."""
+        if self._outbox.crowded or not self._shared.room.for_events:
+            return False
+        return not self._active or not any(each.crowded() for each in self.successors)
+
+    def _hold(self, much: bool) -> None:
+        if much:
+            self.host.hold(True)
+        else:
+            self.pump()
 
     def _accept(self, frame: frames.Frame) -> None:
         limit = self._shared.spec.message_limit
-        if len(bytes(frame.body)) > limit:
-            text = f"the body has {len(bytes(frame.body))} bytes; the limit (message_limit) is {limit}"
-            self._refuse(frame, "too-large", text)
+        size = len(memoryview(frame.body))
+        if size > limit:
+            self._refuse(frame, "too-large", f"the body has {size} bytes; the limit (message_limit) is {limit}")
             self._check_idle()
             return
         own = None if frame.id is None else str(frame.id)
@@ -228,36 +254,28 @@ class Trigger:
             headers=frame.headers,
             attachments=frame.attachments,
         )
-        self._unconfirmed += 1
-        self._store(frame, event, envelope.encode(event))
+        self._outbox.store(envelope.encode(event), event.id, lambda result: self._answered(frame, event, result))
 
-    def _store(self, frame: frames.Frame, event: Message, data: bytes) -> None:
-        def done(result: Stored | HeadraceError) -> None:
-            if isinstance(result, JournalFull):
-                self._loop.call_later(FULL_PAUSE, self._store, frame, event, data)
-                return
-            self._unconfirmed -= 1
-            if isinstance(result, Stored):
-                self._stored(frame, event, result)
-            else:
-                self._refuse(frame, result.reason, str(result))
-            self._check_idle()
+    def _answered(self, frame: frames.Frame, event: Message, result: Stored | HeadraceError) -> None:
+        if isinstance(result, Stored):
+            self._stored(event, result)
+            self._answer(frame, None)
+        else:
+            self._answer(frame, result)
+        self._check_idle()
 
-        self._bus.store_nowait(self._output, data, done, msg_id=event.id)
-
-    def _stored(self, frame: frames.Frame, event: Message, stored: Stored) -> None:
+    def _stored(self, event: Message, stored: Stored) -> None:
         self.repeats += stored.duplicate
         if not stored.duplicate:
             self.emitted += 1
             for successor in self.successors:
-                successor.expect()
+                successor.expect(stored.seq)
             self._shared.trace.add(
                 Fact("emitted", event.execution, self.step.id, event.id, "", now_us(), len(self.successors), stored.seq)
             )
-        self._answer(frame, None)
 
     def _check_idle(self) -> None:
-        if not self._waiting and not self._unconfirmed:
+        if not self._waiting and not self._outbox.pending:
             self._idle.set()
 
     def _failed(self, error: frames.HostError) -> None:
@@ -265,14 +283,7 @@ class Trigger:
         self.failed += 1
         now = now_us()
         event = Message(id=new_id(), execution=new_id(), step=self.step.id, body=msgspec.Raw(b"{}"), at=now // 1000)
-        failure = Failure(name=error.name, message=error.message, stack=error.stack)
-        entry = ErrorEntry(
-            id=derived_id("error", event.id, self.step.id),
-            message=event,
-            step=self.step.id,
-            failure=failure,
-            at=event.at,
-        )
+        entry = error_entry(event, self.step.id, Failure(name=error.name, message=error.message, stack=error.stack))
         self.log.platform("error", error.stack or f"{error.name}: {error.message}", execution=event.execution)
 
         def done(result: Stored | HeadraceError) -> None:
@@ -282,4 +293,4 @@ class Trigger:
             else:
                 self.log.platform("warn", f"the error record could not be stored: {result}")
 
-        self._bus.store_nowait(self._errors, envelope.encode(entry), done, msg_id=entry.id)
+        self._bus.store_nowait(self._errors, envelope.encode(entry), done, msg_id=entry.id, wait=True)

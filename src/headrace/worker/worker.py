@@ -8,35 +8,40 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
 from headrace.bus import journal, subjects
-from headrace.bus.buckets import Bucket
+from headrace.bus import message as envelope
 from headrace.bus.client import Bus
 from headrace.bus.control import Command, Phase, WorkerState
-from headrace.errors import HeadraceError, NotFound, Refused
+from headrace.bus.message import Failure
+from headrace.bus.parking import park
+from headrace.errors import HeadraceError, Unavailable
 from headrace.flows.deployment import DeploymentSpec, StepSpec
+from headrace.flows.graph import Graph
 from headrace.worker.delay import Delays
 from headrace.worker.gates import Gates
 from headrace.worker.hooks import Hooks
 from headrace.worker.host import now_us
+from headrace.worker.lease import Lease
 from headrace.worker.purge import Purge
-from headrace.worker.step import Shared, Step
+from headrace.worker.room import Room
+from headrace.worker.shared import Shared
+from headrace.worker.step import Step
 from headrace.worker.trace import Trace
 from headrace.worker.trigger import Trigger
+from headrace.worker.upkeep import Upkeep
 
 __all__ = ["Worker"]
 
-HEARTBEAT = 1.0
-TICK = 0.5
-IN_PROGRESS = 10.0
 SETTLE_WITHIN = 5.0
 """Seconds beyond the hosts' own for what they emitted to reach the journal; the rest is redelivered one day."""
-TRIGGER_SHARE = 0.7
-"""Part of the journal's budget that new events may fill; the rest lets what is inside drain."""
+AGAIN = 0.25
+"""Seconds before an order is tried again that the broker's absence cut short."""
 
 
 class Worker:
@@ -46,23 +51,28 @@ class Worker:
         self._bus = bus
         self._spec = spec
         self._trace = Trace(bus, spec)
-        shared = Shared(bus, spec, self._trace, Delays(bus, spec))
+        self._room = Room(spec.journal_bytes)
+        self._delays = Delays(bus, spec)
         self._steps: dict[str, Step] = {}
         self._source: Trigger | None = None
-        self._build(shared)
+        self._build(Shared(bus, spec, self._trace, self._delays, self._room))
         self._hooks = Hooks(bus, spec)
-        self._purge = Purge(bus, spec)
+        self._lease = Lease(bus, spec)
+        self._upkeep = Upkeep(self._all, self._room, Purge(bus, spec), beat=self._publish_state, phase=self._phase)
         self._began = time.monotonic()
         self._created = _created()
         self.phase: Phase = "warming"
         self._reason = ""
         self._ready_ms = 0
-        self._journal_bytes = 0
         self._stop = asyncio.Event()
         self._final = False
-        self._changing = asyncio.Lock()
+        self._orders: asyncio.Queue[Command] = asyncio.Queue()
+        self._begun = False
+        """An activation has begun, so the trigger may be at work although the phase does not say so yet."""
         self._hosts: list[asyncio.Task[None]] = []
+        self._chores: set[asyncio.Task[None]] = set()
         self._taking_due: Callable[[], Awaitable[None]] | None = None
+        self._parking: set[bytes] = set()
         self._off_at = self._on_at = 0
         self._processed_before = 0
         self._order_kept = True
@@ -72,7 +82,7 @@ class Worker:
             if journal.reads_messages(step):
                 self._steps[step.id] = Step(shared, step)
             else:
-                self._source = Trigger(shared, step, self._has_room)
+                self._source = Trigger(shared, step)
         for step in self._spec.steps:
             producer = self._of(step)
             producer.successors = [self._steps[after] for after in step.successors]
@@ -88,33 +98,37 @@ class Worker:
     def _all(self) -> list[Step | Trigger]:
         return [self._of(step) for step in self._spec.steps]
 
-    def _has_room(self) -> bool:
-        return self._journal_bytes < self._spec.journal_bytes * TRIGGER_SHARE
-
     # -- life -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Warm up, obey, and return when stopped and everything is handed over."""
-        undo = await self._bus.subscribe(subjects.worker_do(self._spec.flow_id, self._spec.epoch), self._obey)
-        self._bus.on_reconnect(self._reconnected)
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._hosts = [group.create_task(each.host.run(), name=f"host {each.step.id}") for each in self._all]
-                clocks = [group.create_task(self._warm())]
-                clocks += [group.create_task(clock) for clock in (self._beat(), self._tick(), self._keep())]
-                self._group = group
-                await self._stop.wait()
-                await self._end()
-                await asyncio.wait(self._hosts)
-                for clock in clocks:
-                    clock.cancel()
-        finally:
+        forget = self._bus.on_reconnect(self._reconnected)
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            self._hosts = [group.create_task(each.host.run(), name=f"host {each.step.id}") for each in self._all]
+            clocks = [group.create_task(clock) for clock in self._upkeep.clocks()]
+            for chore in (self._warm(), self._follow_orders(), self._lease.watch(self._lost_lease)):
+                self._do(chore)
+            undo = await self._bus.subscribe(subjects.worker_do(self._spec.flow_id, self._spec.epoch), self._obey)
+            await self._stop.wait()
+            forget()
+            await self._end()
+            await asyncio.wait(self._hosts)
             await undo()
+            for clock in clocks:
+                clock.cancel()
         if self._final:
             await self._shutdown()
         await self._trace.close()
         self._enter("stopped")
-        await self._bus.flush()
+        with suppress(HeadraceError):  # then nobody hears of it; the end of the process says the same
+            await self._bus.flush()
+
+    def _do(self, chore: Coroutine[Any, Any, None]) -> None:
+        """Do something beside all else; it is cancelled when the worker stops."""
+        task = self._group.create_task(chore)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
 
     def stop(self) -> None:
         """Ask for the end; `run` returns when it is reached. Safe twice, safe early."""
@@ -136,9 +150,17 @@ class Worker:
 
     def _fail(self, reason: str) -> None:
         self._reason = reason
+        self._silence()
         self._enter("failed")
+
+    def _silence(self) -> None:
+        """Take nothing more; end the hosts when they have finished what they do."""
         for each in self._all:
+            each.deactivate()
             each.host.stop()
+
+    def _phase(self) -> Phase:
+        return self.phase
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
@@ -146,25 +168,20 @@ class Worker:
 
     async def _end(self) -> None:
         """Finish what is in progress, leave the rest unacknowledged, end the hosts."""
-        self._trigger_off()
-        for step in self._steps.values():
-            step.deactivate()
-        for each in self._all:
-            each.host.stop()
+        chores = list(self._chores)
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
+        self._silence()
         waits = [asyncio.ensure_future(each.settled()) for each in self._all if self.phase != "failed"]
         if waits:
             _, late = await asyncio.wait(waits, timeout=self._spec.stop_within + SETTLE_WITHIN)
             for wait in late:
                 wait.cancel()
 
-    def _trigger_off(self) -> None:
-        if self._source is not None:
-            self._source.deactivate()
-            self._source.host.stop()
-
     async def _shutdown(self) -> None:
         try:
-            await self._hooks.shutdown()
+            await self._hooks.shutdown(self._of(self._spec.trigger).hooks)
         except HeadraceError as error:
             self._of(self._spec.trigger).log.platform("error", f"the shutdown hook failed: {error}")
 
@@ -179,49 +196,67 @@ class Worker:
             self._final = self._final or command.final
             self._stop.set()
         elif command.verb != "status":
-            self._group.create_task(self._change(command))
+            self._orders.put_nowait(command)
         if reply:
             self._bus.publish(reply, msgspec.msgpack.encode(self.state()))
 
+    async def _follow_orders(self) -> None:
+        """One after another. What the broker's absence cuts short is done again, unless another order has come."""
+        while True:
+            command = await self._orders.get()
+            while True:
+                try:
+                    await self._change(command)
+                    break
+                except Unavailable as error:
+                    text = f"cannot {command.verb} yet: {error}"
+                    self._of(self._spec.trigger).log.platform("warn", text)
+                    if not self._orders.empty():
+                        break
+                    await asyncio.sleep(AGAIN)
+                except HeadraceError as error:
+                    self._fail(f"{command.verb}: {error}")
+                    break
+
     async def _change(self, command: Command) -> None:
-        async with self._changing:
-            try:
-                if command.verb == "activate" and self.phase in ("ready", "drained", "draining"):
-                    await self._activate(command.after)
-                elif command.verb == "quiesce" and self.phase == "live":
-                    await self._quiesce(final=command.final)
-            except HeadraceError as error:
-                self._fail(f"{command.verb}: {error}")
+        if command.verb == "activate" and self.phase in ("ready", "drained", "draining"):
+            await self._activate(command.after)
+        elif command.verb == "quiesce" and (self.phase == "live" or self._begun):
+            await self._quiesce(final=command.final)
 
     async def _activate(self, after: int) -> None:
         """The trigger first: how long the switch takes does not depend on the number of steps."""
-        await self._check_lease()
+        fence = await self._lease.revision()
         await self._trigger_ready()
         startup = self._of(self._spec.trigger)
-        if "startup" in startup.hooks:
+        if "startup" in (startup.hooks or ()):
             await self._hooks.startup(startup.host)
         gates = await Gates.behind(self._bus, self._spec, after) if after else None
         self._count_anew()
+        self._begun = True
         if self._source is not None:
-            await self._source.activate()
+            await self._source.activate(fence)
         self._on_at = now_us()
-        await asyncio.gather(*(self._take_messages(step, gates) for step in self._steps.values()))
+        started = (self._take_messages(step, gates, fence) for step in self._steps.values())
+        for result in await asyncio.gather(*started, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
         if not self._taking_due:
             self._taking_due = await self._bus.on_message(f"deliver.{self._spec.flow_id}.due", self._due)
         self._enter("live")
         if gates is not None:
-            self._group.create_task(self._open_gates(gates))
+            self._do(self._open_gates(gates))
+        await self._upkeep.look()
 
     async def _trigger_ready(self) -> None:
         """After a hand-back its host may just be starting again."""
         host = self._of(self._spec.trigger).host
         await host.warm(self._spec.ready_within)
 
-    async def _take_messages(self, step: Step, gates: Gates | None) -> None:
+    async def _take_messages(self, step: Step, gates: Gates | None, fence: int) -> None:
         if gates is not None and gates.closed(step.step):
             step.shut()
-        if not step.active:
-            await step.activate()
+        await step.activate(fence)
 
     async def _open_gates(self, gates: Gates) -> None:
         async for step in gates.opening():
@@ -232,10 +267,11 @@ class Worker:
         for step in self._steps.values():
             step.longest_wait = 0
 
-    async def _check_lease(self) -> None:
-        lease = await Bucket(self._bus, subjects.LEASES).get(self._spec.flow_id)
-        if lease is None or lease.data != str(self._spec.epoch).encode():
-            raise Refused("no-lease", f"epoch {self._spec.epoch} does not hold the lease of the flow")
+    def _lost_lease(self) -> None:
+        """Another deployment's trigger may emit now. Control says so too; but it may not get through."""
+        if self.phase == "live" and self._orders.empty():
+            self._of(self._spec.trigger).log.platform("warn", "the lease of the flow is lost: the trigger is silenced")
+            self._orders.put_nowait(Command("quiesce"))
 
     async def _quiesce(self, *, final: bool) -> None:
         """Silence the trigger before saying so; then finish what is queued, with a fresh trigger host standing by."""
@@ -251,8 +287,9 @@ class Worker:
         if self._taking_due is not None:
             await self._taking_due()
             self._taking_due = None
+        self._begun = False
         self._enter("draining")
-        self._group.create_task(self._drain())
+        self._do(self._drain())
         if self._source is not None and not self._stop.is_set():
             self._hosts.append(self._group.create_task(self._source.host.run()))
 
@@ -271,14 +308,34 @@ class Worker:
         return sum(step.finished for step in self._steps.values())
 
     def _due(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
-        """A delayed message: it goes to its step, or back to the broker for a later deployment."""
+        """A delayed message goes to its step, whatever deployment it was delayed under."""
+        if self.phase != "live":
+            return
         step = self._steps.get(subject.split(b".")[3].decode())
         if step is not None:
             step.due(subject, reply, data)
+        elif subject not in self._parking:
+            self._parking.add(subject)
+            self._do(self._park(subject, reply, data))
+
+    async def _park(self, subject: bytes, reply: bytes, data: bytes) -> None:
+        """The message's step is gone with an earlier deployment: keep it as an error."""
+        step = subject.split(b".")[3].decode()
+        text = f"the deployment that is live now has no step {step} to try this message again"
+        failure = Failure(name="NoSuccessor", message=text, reason="no-successor")
+        try:
+            with suppress(msgspec.MsgspecError):  # no message at all: nobody could read it later either
+                await park(self._bus, self._spec, step, envelope.decode(data), failure)
+        except HeadraceError:
+            return  # not acknowledged, it comes again
+        finally:
+            self._parking.discard(subject)
+        self._bus.publish(reply.decode(), b"+ACK")
+        self._delays.forget(subject.decode())
 
     def _reconnected(self) -> None:
         for step in self._steps.values():
-            self._group.create_task(self._take_up(step))
+            self._do(self._take_up(step))
 
     async def _take_up(self, step: Step) -> None:
         """After the broker was away: its consumers may need a moment to come back."""
@@ -290,44 +347,17 @@ class Worker:
                 await asyncio.sleep(0.25)
         step.log.platform("warn", "the broker came back but the step's consumer did not answer; waiting for redelivery")
 
-    # -- clocks ---------------------------------------------------------------------------------------------
-
-    async def _beat(self) -> None:
-        while True:
-            self._publish_state()
-            await asyncio.sleep(HEARTBEAT)
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            for each in self._all:
-                each.tick()
-
-    async def _keep(self) -> None:
-        """Signs of progress, memory, journal size, purge: every few seconds."""
-        passed = 0.0
-        while True:
-            await asyncio.sleep(2.0)
-            passed += 2.0
-            for each in self._all:
-                each.host.measure()
-            if self.phase in ("live", "draining"):
-                await self._look_at_journal()
-            if passed >= IN_PROGRESS:
-                passed = 0.0
-                for step in self._steps.values():
-                    step.in_progress()
-
-    async def _look_at_journal(self) -> None:
-        try:
-            self._journal_bytes = await self._purge.run()
-        except (HeadraceError, NotFound):
-            return  # the broker is away; next time
-
     async def _drained(self) -> bool:
-        for step in self._steps.values():
-            left = await journal.depth(self._bus, self._spec.flow_id, self._spec.epoch, step.step.id)
-            if left.total:
+        """Whether no step has anything left. Delayed messages go to whatever deployment is live when they are due.
+
+        In the order of the flow: a step without messages gets none from those before it that have none either.
+        """
+        for step in Graph.of({step.id: step.after for step in self._spec.steps}).order:
+            reader = self._steps.get(step)
+            if reader is None:
+                continue
+            left = await journal.depth(self._bus, self._spec.flow_id, self._spec.epoch, step)
+            if left.total or not reader.empty:
                 return False
         return True
 
@@ -345,7 +375,7 @@ class Worker:
             reason=self._reason,
             ready_ms=self._ready_ms,
             steps=tuple(each.state() for each in self._all),
-            journal_bytes=self._journal_bytes,
+            journal_bytes=self._room.used,
             trigger_off=self._off_at,
             trigger_on=self._on_at,
             longest_wait=max((step.longest_wait for step in self._steps.values()), default=0),
@@ -356,7 +386,7 @@ class Worker:
 
     def _publish_state(self) -> None:
         subject = subjects.worker_state(self._spec.flow_id, self._spec.epoch)
-        self._bus.publish(subject, msgspec.msgpack.encode(self.state()))
+        self._bus.publish(subject, msgspec.msgpack.encode(self.state()), keep=False)
 
 
 def _created() -> float:

@@ -1,0 +1,206 @@
+"""What component code emits during a call of an action (or of a webhook trigger), and the answers it gets.
+
+Every emission that waits for an answer gets one, except from a host that is gone: when the journal has it, or with the
+reason why it was refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from headrace.bus import message as envelope
+from headrace.bus import subjects
+from headrace.bus.client import Stored
+from headrace.bus.message import Failure, Message
+from headrace.errors import HeadraceError, TooLarge
+from headrace.flows.deployment import StepSpec
+from headrace.worker import frames
+from headrace.worker.call import Call
+from headrace.worker.host import Host
+from headrace.worker.mapper import carried
+from headrace.worker.outbox import Outbox
+from headrace.worker.output import OutputIds
+from headrace.worker.shared import Shared
+from headrace.worker.snapshot import Snapshot, merged, replaced
+from headrace.worker.trace import StepLog
+
+__all__ = ["Emissions"]
+
+LARGEST_ENVELOPE = 7 * 1024 * 1024
+ALREADY_THERE = Stored(0, True)
+NOT_OURS = frozenset({"subject-refused", "bus-closed"})
+"""Why the journal takes nothing more from this deployment at all."""
+
+
+class Owner(Protocol):
+    """Whose calls they are."""
+
+    def confirmed(self, call: Call) -> None:
+        """One emission less is without confirmation."""
+
+    def passed_on(self, stored: Stored) -> None:
+        """A new output is in the journal."""
+
+
+class Emissions:
+    """The emissions of one step."""
+
+    def __init__(
+        self, shared: Shared, step: StepSpec, owner: Owner, *, host: Host, log: StepLog, snapshot: Snapshot
+    ) -> None:
+        spec = shared.spec
+        self._bus = shared.bus
+        self._limit = spec.message_limit
+        self._step = step
+        self._owner = owner
+        self._host = host
+        self._log = log
+        self._snapshot = snapshot
+        self.ids = OutputIds(shared.bus, spec, step.id)
+        self.outbox = Outbox(shared.bus, shared.room, subjects.output(spec.flow_id, spec.epoch, step.id), host.hold)
+        self.repeats = 0
+        """Outputs the journal already had."""
+        self._events: Mapping[str, Callable[[Call, frames.Frame], None]] = {
+            "data": self._data,
+            "error": self._error,
+            "rebound": self._rebound,
+            "snapshot": self._change_snapshot,
+            "update_snapshot": self._change_snapshot,
+            "http_reply": self._http_reply,
+            "update_keys": self._update_keys,
+        }
+
+    def handle(self, call: Call | None, frame: frames.Frame) -> None:
+        """Act on an ``emit`` frame; ``call`` is `None`, or has ended, when it comes too late."""
+        if call is None or call.ended:
+            self._refuse(frame, "call-ended", "the call this emission belongs to has ended")
+            return
+        event = self._events.get(frame.event)
+        if event is None:
+            self._refuse(frame, "unknown-event", f"there is no event {frame.event!r}")
+        else:
+            event(call, frame)
+
+    def _refuse(self, frame: frames.Frame, reason: str, text: str) -> None:
+        if frame.confirm:
+            self._host.send(frames.emitted_frame(frame.call, frame.emit, reason, text))
+        else:
+            self._log.platform("warn", f"an emission was refused ({reason}): {text}")
+
+    def _accept(self, frame: frames.Frame) -> None:
+        if frame.confirm:
+            self._host.send(frames.emitted_frame(frame.call, frame.emit))
+
+    # -- outputs --------------------------------------------------------------------------------------------
+
+    def _data(self, call: Call, frame: frames.Frame) -> None:
+        body = bytes(frame.body)
+        message = call.message
+        position, call.position = call.position, call.position + 1
+        own = None if frame.id is None else str(frame.id)
+        out = Message(
+            id=self.ids.of(message.id, own, position, body),
+            execution=message.execution,
+            step=self._step.id,
+            body=frame.body,
+            at=message.at,
+            parent=message.id,
+            headers=frame.headers,
+            attachments=frame.attachments,
+            passthrough=carried(self._step, message),
+            reply_to=message.reply_to,
+        )
+        data = envelope.encode(out)
+        if len(body) > self._limit or len(data) > LARGEST_ENVELOPE:
+            self._too_large(call, frame, len(body), len(data))
+            return
+        call.unconfirmed += 1
+        repeated = own is not None and self._again(call, out.id)
+        if out.id in self.ids.known:
+            self._stored(call, frame, ALREADY_THERE, repeated)
+        else:
+            self.outbox.store(data, out.id, lambda result: self._answered(call, frame, result, repeated))
+
+    def _again(self, call: Call, output_id: str) -> bool:
+        if call.own_ids is None:
+            call.own_ids = set()
+        known = output_id in call.own_ids
+        call.own_ids.add(output_id)
+        return known
+
+    def _too_large(self, call: Call, frame: frames.Frame, body: int, whole: int) -> None:
+        text = f"the body has {body} bytes; the limit (message_limit) is {self._limit}"
+        if body <= self._limit:
+            text = f"with headers and what it carries along the message has {whole} bytes; at most {LARGEST_ENVELOPE}"
+        if not frame.confirm:
+            call.failure = Failure(name="TooLarge", message=text, reason="too-large")
+        self._refuse(frame, "too-large", text)
+
+    def _answered(self, call: Call, frame: frames.Frame, result: Stored | HeadraceError, repeated: bool) -> None:
+        if isinstance(result, Stored):
+            self._stored(call, frame, result, repeated)
+            return
+        if result.reason in NOT_OURS:
+            call.foreign = True
+        elif isinstance(result, TooLarge):
+            call.failure = Failure(name="TooLarge", message=str(result), reason="too-large")
+        else:
+            call.failure = Failure(name="NotStored", message=str(result), reason="not-stored")
+        if not call.dropped:
+            self._refuse(frame, result.reason, str(result))
+        self._owner.confirmed(call)
+
+    def _stored(self, call: Call, frame: frames.Frame, stored: Stored, repeated: bool) -> None:
+        if not stored.duplicate:
+            self._owner.passed_on(stored)
+        else:
+            self.repeats += 1
+        # A first attempt may find outputs there of its own, from before a crash, whose fact was lost. Those a later
+        # attempt finds are of the attempt before, which has counted them.
+        if not repeated and not (stored.duplicate and call.message.attempt > 1):
+            call.outputs += 1
+        if not call.dropped:
+            self._accept(frame)
+        self._owner.confirmed(call)
+
+    # -- everything else ------------------------------------------------------------------------------------
+
+    def _error(self, call: Call, frame: frames.Frame) -> None:
+        error = frame.error or frames.HostError()
+        call.failure = Failure(name=error.name, message=error.message, stack=error.stack)
+        self._accept(frame)
+
+    def _rebound(self, call: Call, frame: frames.Frame) -> None:
+        call.rebound = frame.reason or "rebound"
+        self._accept(frame)
+
+    def _change_snapshot(self, call: Call, frame: frames.Frame) -> None:
+        whole = frame.event == "snapshot"
+        call.unconfirmed += 1
+
+        def kept(error: HeadraceError | None) -> None:
+            if not call.dropped and error is None:
+                self._accept(frame)
+            elif not call.dropped and error is not None:
+                self._refuse(frame, error.reason, str(error))
+            self._owner.confirmed(call)
+
+        self._snapshot.queue(replaced if whole else merged, bytes(frame.value if whole else frame.patch), kept)
+
+    def _http_reply(self, call: Call, frame: frames.Frame) -> None:
+        if call.message.reply_to is None:
+            self._refuse(frame, "nobody-waits", "no caller waits for a reply to this message")
+            return
+        reply = {"status": frame.status, "headers": frame.headers, "body": frame.body}
+        try:
+            self._bus.publish(call.message.reply_to, msgspec.json.encode(reply))
+        except HeadraceError as error:
+            self._refuse(frame, error.reason, str(error))
+        else:
+            self._accept(frame)
+
+    def _update_keys(self, call: Call, frame: frames.Frame) -> None:
+        self._refuse(frame, "no-credential", "this step has no credential to update")
