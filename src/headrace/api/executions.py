@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.api.parts import Parts, PartsOf
 from headrace.api.shapes import LATEST, Answer, FlowName, Moment, Page, Paging, ThingId, known_cursor
@@ -15,7 +18,7 @@ from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.errors import HeadraceError
 from headrace.store import executions as store
-from headrace.store import flows
+from headrace.store import failures, flows
 
 __all__ = ["MessageView", "message_view", "router"]
 
@@ -24,6 +27,8 @@ INPUTS_MOST = 200
 """Inputs fetched for one execution; further messages are listed without."""
 
 State = Literal["running", "done", "failed"]
+WORKED = frozenset({"done", "failed", "delayed"})
+"""Entries that tell of a call of the component's code."""
 
 router = APIRouter(prefix="/executions", tags=["executions"])
 
@@ -75,10 +80,21 @@ class ProcessedView(Answer):
     input: MessageView | None = Field(description="What the step received; null when the journal no longer has it.")
 
 
+class Timing(Answer):
+    """What one step, or the mapper before it, took in one execution."""
+
+    step: str
+    kind: Literal["step", "mapper"]
+    count: int = Field(description="Messages.")
+    total_us: int
+    longest_us: int
+
+
 class ExecutionDetail(ExecutionView):
     """An execution with its message tree: each entry names the message whose processing emitted it."""
 
     processed: list[ProcessedView]
+    timings: list[Timing] = Field(description="Per step, in the order of the first message; a mapper is a step, too.")
 
 
 class ExecutionFilter(Paging):
@@ -114,10 +130,16 @@ async def get_execution(parts: PartsOf, execution_id: ThingId) -> ExecutionDetai
     async with parts.db.read() as conn:
         execution, processed = await store.get(conn, execution_id)
         names = {each.id: each.name for each in await flows.list_(conn)}
-    inputs = await _inputs(parts, execution.flow_id, {each.seq for each in processed if each.seq > 0})
+        failed = await _failed_inputs(conn, [each.error for each in processed if each.kind == "failed"])
+    kept = {each.seq for each in processed if each.seq > 0 and each.kind != "failed"}
+    inputs = await _inputs(parts, execution.flow_id, kept)
     return ExecutionDetail(
         **_execution(execution, names).model_dump(),
-        processed=[_processed(each, inputs.get(each.seq)) for each in processed],
+        processed=[
+            _processed(each, failed.get(each.error) if each.kind == "failed" else inputs.get(each.seq))
+            for each in processed
+        ],
+        timings=_timings(processed),
     )
 
 
@@ -158,6 +180,30 @@ def _processed(entry: store.Processed, message: MessageView | None) -> Processed
         until=entry.until or None,
         input=message,
     )
+
+
+def _timings(processed: Sequence[store.Processed]) -> list[Timing]:
+    spans: dict[tuple[str, Literal["mapper", "step"]], list[int]] = {}
+    for each in processed:
+        if each.map_us >= 0:
+            spans.setdefault((each.step, "mapper"), []).append(each.map_us)
+        if each.kind in WORKED:
+            spans.setdefault((each.step, "step"), []).append(each.call_us)
+    return [
+        Timing(step=step, kind=kind, count=len(each), total_us=sum(each), longest_us=max(each))
+        for (step, kind), each in spans.items()
+    ]
+
+
+async def _failed_inputs(conn: AsyncConnection, errors: Sequence[str]) -> dict[str, MessageView]:
+    """Failed messages by their error: the error record keeps them when the journal no longer does."""
+    found: dict[str, MessageView] = {}
+    for error in errors[:INPUTS_MOST]:
+        with contextlib.suppress(HeadraceError, msgspec.MsgspecError):
+            record = await failures.get(conn, error)
+            if record.envelope is not None:
+                found[error] = message_view(record.envelope)
+    return found
 
 
 async def _inputs(parts: Parts, flow_id: str, seqs: set[int]) -> dict[int, MessageView]:

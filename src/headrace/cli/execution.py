@@ -183,7 +183,7 @@ def _took(execution: dict[str, Any]) -> str:
 
 
 def _print_execution(found: dict[str, Any]) -> None:
-    from headrace.cli.output import out, print_fields, print_table, span, styled, when
+    from headrace.cli.output import out, print_fields, print_table, styled, when
 
     print_fields(
         {
@@ -196,18 +196,23 @@ def _print_execution(found: dict[str, Any]) -> None:
         }
     )
     out().print()
-    rows = [
-        (
-            each["step"],
-            styled(each["kind"]),
-            span(each["wait_us"]),
-            span(each["map_us"]),
-            span(each["call_us"]),
-            each["outputs"],
-            each["attempt"],
-            each["error"],
-        )
-        for each in found["processed"]
-    ]
-    columns = ("STEP", "", "WAITED", "MAPPER", "CALL", "OUTPUTS", "ATTEMPT", "ERROR")
-    print_table(columns, rows, empty="No steps recorded yet.")
+    rows = [row for each in found["processed"] for row in _rows(each)]
+    print_table(("STEP", "", "WAITED", "TOOK", "OUTPUTS", "ATTEMPT", "ERROR"), rows, empty="No steps recorded yet.")
+
+
+def _rows(entry: dict[str, Any]) -> list[tuple[object, ...]]:
+    """One message at one step: a row for the mapper, where there is one, and a row for the step."""
+    from headrace.cli.output import span, styled
+
+    mapper: tuple[object, ...] = (f"{entry['step']} (mapper)", "", "", span(entry["map_us"]), "", "", "")
+    worked = entry["kind"] not in ("accepted", "skipped")
+    step: tuple[object, ...] = (
+        entry["step"],
+        styled(entry["kind"]),
+        span(entry["wait_us"]) if entry["kind"] != "accepted" else "",
+        span(entry["call_us"]) if worked else "",
+        entry["outputs"] if worked else "",
+        entry["attempt"],
+        entry["error"],
+    )
+    return [step] if entry["map_us"] is None else [mapper, step]

@@ -77,6 +77,31 @@ async def test_an_execution_shows_its_messages_with_their_input(served: Served) 
     assert await served.refused("GET", "/executions/none") == (404, "execution-not-found")
 
 
+async def test_an_execution_counts_mappers_as_steps(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    execution, _ = await event(served, spec)
+    facts = [
+        Fact("done", execution, "work", id_, "", (AT + 2) * 1000 + us, 0, 0, map_us=us, call_us=10 * us)
+        for id_, us in (("a", 2), ("b", 3))
+    ]
+    async with served.parts.db.begin() as conn:
+        await executions.apply(conn, "test", [(1000, Batch(spec.flow_id, spec.epoch, spec.version, facts))])
+    found = await served.get(f"/executions/{execution}")
+    assert [tuple(each.values()) for each in found["timings"]] == [
+        ("hook", "step", 1, 5, 5),
+        ("work", "mapper", 2, 5, 3),
+        ("work", "step", 2, 50, 30),
+    ]
+
+
+async def test_a_failed_message_shows_its_input_as_long_as_its_error_is_kept(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    execution, _ = await event(served, spec, failed=True)
+    await served.parts.bus.api(f"STREAM.PURGE.{subjects.stream(spec.flow_id)}", {})
+    accepted, failed = (await served.get(f"/executions/{execution}"))["processed"]
+    assert (accepted["input"], failed["input"]["body"]) == (None, {"n": 1})
+
+
 async def test_executions_are_listed_newest_first_and_filtered(served: Served) -> None:
     spec = await deploy(served.parts.db, served.parts.bus, "orders")
     ids = [(await event(served, spec, number=number, failed=number == 2))[0] for number in (1, 2, 3)]

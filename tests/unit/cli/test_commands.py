@@ -149,9 +149,15 @@ def test_executions_are_filtered(server: Server, capsys: Out) -> None:
 
 def test_an_execution_shows_its_steps(server: Server, capsys: Out) -> None:
     step = {"step": "erp", "kind": "done", "wait_us": 5, "map_us": None, "call_us": 1500, "outputs": 1}
-    server.answers["GET /executions/e1"] = {**EXECUTION, "processed": [{**step, "attempt": 1, "error": None}]}
+    entry = {**step, "attempt": 1, "error": None}
+    server.answers["GET /executions/e1"] = {**EXECUTION, "processed": [entry, {**entry, "step": "b", "map_us": 17}]}
     assert main(["execution", "show", "e1"]) == 0
-    assert "1.5 ms" in capsys.readouterr().out
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[-3:]]
+    assert rows == [
+        ["erp", "done", "5", "µs", "1.5", "ms", "1", "1"],
+        ["b", "(mapper)", "17", "µs"],
+        ["b", "done", "5", "µs", "1.5", "ms", "1", "1"],
+    ]
 
 
 def test_a_flow_shows_steps_and_deployments(server: Server, capsys: Out) -> None:
