@@ -30,7 +30,7 @@ from typing import IO, Any, NoReturn
 
 import psutil
 
-from headrace import identity
+from headrace import identity, sandbox
 from headrace.identity import Identity
 
 __all__ = ["main"]
@@ -57,6 +57,7 @@ def _serve(entry: str, lines: BufferedRWPair, fd: int) -> None:
     gc.disable()  # a collection between imports and the freeze would only split pages that forks could share
     try:
         run = _load(entry)
+        sandbox.probe()  # once for all workers, which inherit the answer
         if (threads := _threads()) != 1:
             raise RuntimeError(f"importing {entry} started {threads - 1} threads; a fork would not have them")
     except Exception as error:
