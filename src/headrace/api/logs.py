@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import StreamingResponse
 
 from headrace.api.parts import Parts, PartsOf
 from headrace.api.shapes import FlowName, Request, StepName
 from headrace.api.streams import until
 from headrace.bus import subjects
+from headrace.bus.client import Entry
 from headrace.bus.trace import LogLine
-from headrace.errors import NotFound
-from headrace.store import flows
+from headrace.errors import Invalid, NotFound
+from headrace.flows import document
+from headrace.store import deployments, flows
 
 __all__ = ["router"]
 
 LEVELS = ("trace", "debug", "info", "warn", "error", "fatal")
 NDJSON = "application/x-ndjson"
+LOOK_BACK = 100_000
+"""Lines looked through for the last ones of a level."""
 
 router = APIRouter(tags=["logs"])
 _decode = msgspec.json.Decoder(LogLine).decode
@@ -31,7 +38,7 @@ class LogFilter(Request):
     """Which lines are wanted."""
 
     step: StepName | None = Field(default=None, description="Only of this step.")
-    tail: int = Field(default=100, ge=0, le=100_000, description="How many of the last lines.")
+    tail: int = Field(default=100, ge=0, le=100_000, description="How many of the last of these lines.")
     level: Literal["trace", "debug", "info", "warn", "error", "fatal"] = Field(
         default="trace", description="Only this level and those above it."
     )
@@ -48,17 +55,57 @@ async def read_flow_logs(parts: PartsOf, name: FlowName, wanted: Annotated[LogFi
     """The last lines, each a JSON object {at, step, level, text, source, …}; with ``follow`` until you hang up."""
     async with parts.db.read() as conn:
         flow = await flows.get(conn, name)
-    lines = _lines(parts, subjects.logs(flow.id, wanted.step or "*"), wanted)
+        steps = await _steps(conn, flow)
+    subject = subjects.logs(flow.id, wanted.step or "*")
+    if wanted.step is not None and wanted.step not in steps and not await _wrote(parts, subject):
+        raise NotFound(
+            "no-such-step",
+            f"flow `{name}` has no step `{wanted.step}`",
+            next_step=f"its steps are {', '.join(sorted(steps)) or 'not known yet'}",
+        )
+    lines = _lines(parts, subject, wanted)
     return StreamingResponse(lines, media_type=NDJSON, headers={"Cache-Control": "no-store"})
 
 
+async def _steps(conn: AsyncConnection, flow: flows.Flow) -> set[str]:
+    """Steps of the newest version, and those that run."""
+    steps: set[str] = set()
+    if flow.version is not None:
+        with contextlib.suppress(Invalid):
+            version = await flows.get_version(conn, flow.id, flow.version)
+            steps |= {step.id for step in document.parse(version.document).steps}
+    current = await deployments.current(conn, flow.id)
+    return steps | set(current.resolved if current is not None else ())
+
+
+async def _wrote(parts: Parts, subject: str) -> bool:
+    """Whether there are lines: of a step that was there once."""
+    with contextlib.suppress(NotFound):
+        async for _ in parts.bus.read(subjects.LOGS, subject, tail=1):
+            return True
+    return False
+
+
 async def _lines(parts: Parts, subject: str, wanted: LogFilter) -> AsyncIterator[bytes]:
+    """The last ``tail`` lines of the level wanted, then, to follow, all that come."""
     levels = frozenset(LEVELS[LEVELS.index(wanted.level) :])
-    entries = parts.bus.read(subjects.LOGS, subject, tail=wanted.tail, follow=wanted.follow)
+    all_levels = wanted.level == LEVELS[0]
+    last: deque[Entry] = deque(maxlen=wanted.tail)
+    seen = 0
     try:
-        async for entry in until(parts.stopping, entries):
-            if _level(entry.data) in levels:
-                yield entry.data + b"\n"
+        if not all_levels:
+            async for entry in until(parts.stopping, parts.bus.read(subjects.LOGS, subject, tail=LOOK_BACK)):
+                seen = entry.seq
+                if _level(entry.data) in levels:
+                    last.append(entry)
+        for entry in last:
+            yield entry.data + b"\n"
+        if all_levels or wanted.follow:
+            tail = None if seen else wanted.tail if all_levels else 0
+            entries = parts.bus.read(subjects.LOGS, subject, start_seq=seen + 1, tail=tail, follow=wanted.follow)
+            async for entry in until(parts.stopping, entries):
+                if _level(entry.data) in levels:
+                    yield entry.data + b"\n"
     except NotFound:
         return  # nobody has logged anything yet
 

@@ -206,12 +206,17 @@ async def test_logs_are_read_by_step_level_and_number(served: Served) -> None:
     assert await texts(step="hook", tail=2) == ["line 3", "line 4"]
     assert await texts(level="warn") == ["line 3"]
     assert await texts(tail=0) == []
+    assert await texts(level="warn", tail=1, step="hook") == ["line 3"], "the last line of the level, not of all"
+    assert await texts(level="debug", tail=2, step="hook") == ["line 3", "line 4"]
+    assert await served.refused("GET", "/flows/orders/logs", step="nobody") == (404, "no-such-step")
 
 
-async def test_followed_logs_go_on_until_the_server_stops(served: Served) -> None:
+@pytest.mark.parametrize("level", ["trace", "info"])
+async def test_followed_logs_go_on_until_the_server_stops(served: Served, level: str) -> None:
     spec = await deploy(served.parts.db, served.parts.bus, "orders")
     await line(served, spec, "before")
-    following = asyncio.create_task(served.client.get("/api/v1/flows/orders/logs", params={"follow": True}))
+    path = f"/api/v1/flows/orders/logs?follow=true&level={level}"
+    following = asyncio.create_task(served.client.get(path))
     await asyncio.sleep(0)
     await line(served, spec, "after")
     done, _ = await asyncio.wait([following], timeout=0.5)
