@@ -312,6 +312,7 @@ def _builders(settings: Settings) -> dict[Language, Builder]:
         host=HOSTS / "python",
         mode=settings.sandbox,
         uid_base=settings.host_uid_base,
+        memory=settings.step_memory,
     )
     return {"python": python}
 

@@ -5,7 +5,7 @@ libraries, read-only, a made-up ``/etc``, a private ``/tmp`` and the paths it wa
 starts with no environment but the one it was given. Started as root, the platform makes the mounts as root, so a
 folder inside a closed one can be shown, and the process then drops to a user of its own for good.
 
-Without bubblewrap only the empty environment and the change of user are left.
+Without bubblewrap only the empty environment, the change of user and the end with its parent are left.
 """
 
 from __future__ import annotations
@@ -91,9 +91,10 @@ def command(
     added to a minimal environment. With ``socket`` the socket given as ``stdin`` becomes file descriptor 3 and stdin
     is empty; descriptors given by ``pass_fds`` pass through in any case.
 
-    The process started is bubblewrap's monitor. Any signal that ends it kills everything inside at once, as does the
-    end of the thread that started it: stop a process gently by its own protocol. When the inner program ends, so does
-    the monitor, with the same exit status (128 + signal number when a signal ended it).
+    Under bubblewrap the process started is its monitor. Any signal that ends it kills everything inside at once, as
+    does the end of the thread that started it (a plain process ends with that thread, too): stop a process gently by
+    its own protocol. When the inner program ends, so does the monitor, with the same exit status (128 + signal number
+    when a signal ended it).
 
     Raises `Unavailable` (``no-sandbox``) for mode ``require`` where bubblewrap does not work, and as root where setpriv
     is missing; `Refused` (``path-missing``) for a path that does not exist.
@@ -104,7 +105,7 @@ def command(
     full = {**ENVIRONMENT, "USER": USER_NAME, "LOGNAME": USER_NAME, **(env or {})}
     boxed = used(mode)
     bwrap = _bwrap(cwd, read, write, network=network, user=user, version=probe().version) if boxed else ()
-    inner = (*bwrap, *_drop(user), *argv)
+    inner = (*bwrap, *_drop(user), *argv) if boxed else (*_mortal(_drop(user)), *argv)
     return Command((*_SOCKET_SHELL, *inner) if socket else inner, full, None if boxed else cwd, sandboxed=boxed)
 
 
@@ -189,6 +190,12 @@ def _drop(user: int | None) -> tuple[str, ...]:
         setpriv, f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs", "--inh-caps=-all",
         "--bounding-set=-all",
     )  # fmt: skip
+
+
+def _mortal(drop: tuple[str, ...]) -> tuple[str, ...]:
+    """Ends with the thread that starts it, as bubblewrap's monitor does, whatever the code is busy with."""
+    setpriv = drop[0] if drop else shutil.which("setpriv")
+    return (setpriv, *drop[1:], "--pdeathsig=KILL") if setpriv is not None else ()
 
 
 def _bwrap(

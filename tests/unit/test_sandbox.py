@@ -100,13 +100,17 @@ def test_a_writable_folder_inside_a_readable_one_stays_writable(tmp_path: Path) 
 
 @bwrap
 def test_tmp_is_private_and_writable(tmp_path: Path) -> None:
-    Path("/tmp/headrace-sandbox-seen").write_text("")
+    mine = f"headrace-sandbox-{os.getpid()}"
+    seen = Path(f"/tmp/{mine}-outside")
+    seen.touch()
     try:
-        said = answer("import os; open('/tmp/mine', 'w'); open('/dev/shm/mine', 'w'); print(os.listdir('/tmp'))")
-        assert said == "['mine']"
-        assert not Path("/tmp/mine").exists()
+        said = answer(
+            f"import os; [open(f'{{d}}/{mine}', 'w') for d in ('/tmp', '/dev/shm')]; print(os.listdir('/tmp'))"
+        )
+        assert said == f"['{mine}']"
+        assert not Path(f"/tmp/{mine}").exists()
     finally:
-        Path("/tmp/headrace-sandbox-seen").unlink()
+        seen.unlink()
 
 
 @bwrap
@@ -254,6 +258,29 @@ def test_without_bubblewrap_auto_is_a_plain_process_with_the_user_dropped(tmp_pa
     assert made.options["cwd"] == str(tmp_path)
     said = subprocess.run(made.argv, capture_output=True, text=True, check=True, **made.options).stdout
     assert int(said) == (UID if os.geteuid() == 0 else os.geteuid())
+
+
+PARENT = """
+import subprocess, sys
+from headrace import sandbox
+code = "print('here', flush=True)\\nwhile True: pass"
+made = sandbox.command((sys.argv[1], "-I", "-c", code), uid=210_999, mode="off")
+child = subprocess.Popen(made.argv, stdout=subprocess.PIPE, **made.options)
+child.stdout.readline()
+print(child.pid, flush=True)
+input()
+"""
+
+
+def test_without_bubblewrap_a_process_ends_with_its_parent() -> None:
+    parent = subprocess.Popen(
+        (sys.executable, "-c", PARENT, "/usr/bin/python3"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.communicate()
+    child.wait(10)
 
 
 @pytest.mark.usefixtures("no_bwrap")

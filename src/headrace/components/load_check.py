@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from headrace.components.build_log import BuildLog
-from headrace.components.program import end, log_lines
+from headrace.components.program import LAST_WORDS, end, finished, log_lines
 from headrace.errors import Invalid
 from headrace.flows.catalog import Offer
-from headrace.sandbox import Command
+from headrace.sandbox import Command, resident
 
 __all__ = ["LOAD_WITHIN", "check"]
 
 LOAD_WITHIN = 60.0
 LARGEST_FRAME = 16 * 1024 * 1024
+MEMORY = 512 * 1024 * 1024
+LOOK_AGAIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +30,17 @@ class _Failure:
     stack: str
 
 
-async def check(offers: Iterable[Offer], command: Callable[[], Command], log: BuildLog) -> None:
+async def check(
+    offers: Iterable[Offer], command: Callable[[], Command], log: BuildLog, *, memory: int = MEMORY
+) -> None:
     """Load each offer in a host of its own, started by ``command`` (made with ``socket=True``).
 
-    ``init`` hooks do not run. Raises `Invalid` (``load-failed``) for the first that does not load; the component's own
-    traceback is in the log then.
+    A host that takes more than ``memory`` bytes is killed, as one in a flow would be. ``init`` hooks do not run. Raises
+    `Invalid` (``load-failed``) for the first that does not load; the component's own traceback is in the log then.
     """
     for offer in offers:
         log.stage(f"loading {offer.kind} {offer.name} ({offer.main})")
-        failure = await _load(offer, command(), log)
+        failure = await _load(offer, command(), log, memory)
         if failure is not None:
             _log_failure(failure, log)
             raise Invalid(
@@ -46,7 +50,7 @@ async def check(offers: Iterable[Offer], command: Callable[[], Command], log: Bu
             )
 
 
-async def _load(offer: Offer, command: Command, log: BuildLog) -> _Failure | None:
+async def _load(offer: Offer, command: Command, log: BuildLog, memory: int) -> _Failure | None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     with theirs:
@@ -67,19 +71,30 @@ async def _load(offer: Offer, command: Command, log: BuildLog) -> _Failure | Non
     try:
         writer.write(_load_frame(offer))
         async with asyncio.timeout(LOAD_WITHIN):
-            failure = await _answer(reader, log)
-            if failure is None:
-                return None
-            if not failure.name:  # it ended: say how, after all it printed
+            failure = await _within(memory, process.pid, _answer(reader, log))
+            if failure is not None and not failure.name:  # it ended: say how, after all it printed
                 status = await process.wait()
                 return _Failure("the host ended", f"exit status {status}, before it was ready", "")
             return failure
     except TimeoutError:
         return _Failure("no answer", f"nothing after {LOAD_WITHIN:g} s; does the module do work when imported?", "")
     finally:
-        await end(process)  # first, so that it has no time to complain about the closed socket
+        await end(process)
+        await finished(printing, LAST_WORDS)  # before the socket is closed, which a dying host would complain about
         writer.close()
-        await asyncio.gather(printing, return_exceptions=True)
+
+
+async def _within(memory: int, pid: int, answer: Coroutine[Any, Any, _Failure | None]) -> _Failure | None:
+    """The answer, unless the host takes more memory than it may before it comes."""
+    answering = asyncio.create_task(answer)
+    try:
+        while not (await asyncio.wait((answering,), timeout=LOOK_AGAIN))[0]:
+            taken = await asyncio.to_thread(resident, pid)
+            if taken > memory:
+                return _Failure("memory", f"{taken >> 20} MB, over the limit of {memory >> 20} MB", "")
+        return answering.result()
+    finally:
+        answering.cancel()
 
 
 def _load_frame(offer: Offer) -> bytes:

@@ -11,9 +11,11 @@ import signal
 from headrace.components.build_log import BuildLog
 from headrace.sandbox import Command
 
-__all__ = ["end", "log_lines", "run"]
+__all__ = ["LAST_WORDS", "end", "finished", "log_lines", "run"]
 
 CHUNK = 64 * 1024
+LAST_WORDS = 2.0
+"""Seconds for what a program that has ended printed; what it left running may hold its output open for ever."""
 _ENDS = re.compile(rb"\r\n|\n|\r")
 
 
@@ -31,16 +33,32 @@ async def run(command: Command, log: BuildLog, *, keep_stdout: bool = False) -> 
         **command.options,
     )
     assert process.stdout is not None
+    kept: list[bytes] = []
+    if keep_stdout:
+        assert process.stderr is not None
+        reading = [_keep(process.stdout, kept), log_lines(process.stderr, log)]
+    else:
+        reading = [log_lines(process.stdout, log)]
+    tasks = [asyncio.create_task(each) for each in reading]
     try:
-        if keep_stdout:
-            assert process.stderr is not None
-            kept, _ = await asyncio.gather(process.stdout.read(), log_lines(process.stderr, log))
-        else:
-            kept = b""
-            await log_lines(process.stdout, log)
-        return await process.wait(), kept
+        status = await process.wait()
     finally:
         await end(process)
+        for task in tasks:
+            await finished(task, LAST_WORDS)
+    return status, b"".join(kept)
+
+
+async def _keep(stream: asyncio.StreamReader, kept: list[bytes]) -> None:
+    while part := await stream.read(CHUNK):
+        kept.append(part)
+
+
+async def finished(task: asyncio.Task[None], within: float) -> None:
+    """Wait for a task that reads output; what is not done by then is cancelled."""
+    await asyncio.wait((task,), timeout=within)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def log_lines(stream: asyncio.StreamReader, log: BuildLog) -> None:

@@ -68,7 +68,10 @@ def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class PythonBuilder:
-    """A `Builder`. ``host`` is the folder with the Python host; ``uid_base`` is used when root runs the platform."""
+    """A `Builder`. ``host`` is the folder with the Python host; ``uid_base`` is used when root runs the platform.
+
+    ``memory`` is what a component may take to load.
+    """
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class PythonBuilder:
         host: Path,
         mode: Mode = "auto",
         uid_base: int = 210_000,
+        memory: int = load_check.MEMORY,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._envs = envs
@@ -85,6 +89,7 @@ class PythonBuilder:
         self._host = host
         self._mode = mode
         self._uid_base = uid_base
+        self._memory = memory
         self._environ = passed_on(os.environ if environ is None else environ)
         self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._python = str(getattr(sys, "_base_executable", None) or sys.executable)
@@ -110,7 +115,7 @@ class PythonBuilder:
         await self._compile(order, code, log)
         offers = order.descriptor.offers("python").values()
         each = {(offer.kind, offer.main, offer.trigger_type): offer for offer in offers}
-        await load_check.check(each.values(), lambda: self._host_command(code), log)
+        await load_check.check(each.values(), lambda: self._host_command(code), log, memory=self._memory)
         return code
 
     async def keep_only(self, codes: Iterable[Code]) -> None:

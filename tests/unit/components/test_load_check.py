@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -18,18 +19,18 @@ OFFER = Offer("action", "create", "create.py")
 READY = """sock.sendall(b'{"type":"ready","shape":"process"}\\n')"""
 
 
-async def load(tmp_path: Path, answer: str) -> str:
+async def load(tmp_path: Path, answer: str, *, memory: int = load_check.MEMORY, mode: sandbox.Mode = "auto") -> str:
     """Run the check with a host made of this code; returns what it logged."""
     code = f"import os, socket, sys, time; sock = socket.socket(fileno=3); frame = sock.recv(65536)\n{answer}\n"
-    if os.geteuid() == 0 and not sandbox.probe().available:
+    if os.geteuid() == 0 and not (sandbox.probe().available and mode == "auto"):
         pytest.skip("as root, without bubblewrap, this Python may be closed to other users")
 
     def command() -> sandbox.Command:
         python = getattr(sys, "_base_executable", sys.executable)
-        return sandbox.command((python, "-I", "-c", code), read=[sys.base_prefix], uid=210_998, socket=True)
+        return sandbox.command((python, "-I", "-c", code), read=[sys.base_prefix], uid=210_998, socket=True, mode=mode)
 
     with BuildLog(tmp_path / "log") as log:
-        await load_check.check([OFFER], command, log)
+        await load_check.check([OFFER], command, log, memory=memory)
     return (tmp_path / "log").read_text()
 
 
@@ -60,6 +61,21 @@ async def test_a_host_that_fails(tmp_path: Path, answer: str, told: str) -> None
     with pytest.raises(Invalid, match=told) as caught:
         await load(tmp_path, answer)
     assert caught.value.reason == "load-failed"
+
+
+async def test_a_host_that_takes_too_much_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Invalid, match="over the limit of 64 MB"):
+        await load(tmp_path, "block = b'x' * 100_000_000; time.sleep(1000)", memory=64 << 20)
+
+
+@pytest.mark.parametrize("mode", ["auto", "off"])
+async def test_what_a_host_leaves_running_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: sandbox.Mode
+) -> None:
+    monkeypatch.setattr(load_check, "LAST_WORDS", 0.2)
+    daemon = "os.fork() or (os.setsid(), time.sleep(5), os._exit(0))"
+    async with asyncio.timeout(4):
+        assert "ready" not in await load(tmp_path, f"{daemon}\n{READY}\ntime.sleep(1000)", mode=mode)
 
 
 async def test_a_host_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
