@@ -66,6 +66,14 @@ class MoveView(Answer):
     commits: Commits
 
 
+class BuildView(Answer):
+    """A newer component version that is not built yet: a publish now takes an older one."""
+
+    component: str
+    revision: int
+    state: Literal["pushed", "building"]
+
+
 class ResetView(Answer):
     """A step that begins without its snapshot: the same id would stand for other code."""
 
@@ -103,6 +111,7 @@ class PlanView(Answer):
     must_be_ready: list[str] = Field(description="Steps that have to get ready before anything is switched.")
     changes: list[ChangeView]
     moves: list[MoveView]
+    building: list[BuildView]
     steps: list[PlannedStep]
     snapshots_reset: list[ResetView]
     hooks: HooksView
@@ -133,6 +142,7 @@ async def get_plan(parts: PartsOf, name: FlowName, wanted: Annotated[Wanted, Que
         must_be_ready=[step.id for step in scene.after.steps] if scene.after is not None else [],
         changes=[change_view(each) for each in changes],
         moves=moves,
+        building=_building(scene),
         steps=_steps(scene),
         snapshots_reset=_resets(scene),
         hooks=_hooks(scene),
@@ -171,6 +181,14 @@ async def _commits(parts: Parts, step: Step, runs: ComponentVersion, revision: i
     async with parts.db.read() as conn:
         becomes = await components.get_version(conn, step.component, revision)
     return await between(parts, step.component, runs.commit, becomes.commit)
+
+
+def _building(scene: Scene) -> list[BuildView]:
+    return [
+        BuildView(component=component, revision=version.revision, state=version.state)
+        for component, version in sorted(scene.newest.items())
+        if version.state in ("pushed", "building")
+    ]
 
 
 def _steps(scene: Scene) -> list[PlannedStep]:

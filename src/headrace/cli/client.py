@@ -26,13 +26,20 @@ from headrace.errors import (
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Client", "at", "connect", "is_local", "problem", "refusal"]
+__all__ = ["Client", "StaleDraft", "at", "connect", "is_local", "problem", "refusal"]
 
 PREFIX = "/api/v1"
 TIMEOUT = 60.0
 BY_STATUS: dict[int, type[HeadraceError]] = {
     kind.status: kind for kind in (Unauthorized, NotFound, Refused, TooLarge, Unavailable)
 }
+
+
+class StaleDraft(Refused):
+    """The draft was changed in the meantime. ``draft``, as the API tells it, has both texts and the new tag."""
+
+    draft: Mapping[str, Any] = {}
+
 
 transport: httpx.BaseTransport | None = None
 """Tests put their double of the server here."""
@@ -95,17 +102,18 @@ class Client:
         with self._reachable():
             return _checked(self._http.get(path, params=_present(query))).text
 
-    def lines(self, path: str, **query: object) -> Iterator[str]:
-        """The answer line by line as it comes; no time limit while waiting for the next line.
+    def lines(self, path: str, *, body: object = None, **query: object) -> Iterator[str]:
+        """The answer line by line as it comes; no time limit while waiting for the next line. A ``body`` is posted.
 
         Only a newline ends a line: what httpx takes for one besides may be in the middle of somebody's text.
         """
         import httpx
 
         follow = httpx.Timeout(TIMEOUT, read=None)
+        verb = "GET" if body is None else "POST"
         with (
             self._reachable(),
-            self._http.stream("GET", path, params=_present(query), timeout=follow) as response,
+            self._http.stream(verb, path, json=body, params=_present(query), timeout=follow) as response,
         ):
             if response.is_error:
                 response.read()
@@ -211,6 +219,10 @@ def refusal(status: int, answer: Mapping[str, Any]) -> HeadraceError:
     if status == Invalid.status:
         problems = [problem(each) for each in answer.get("problems") or ()]
         return Invalid(reason, message, problems=problems, next_step=next_step)
+    if isinstance(answer.get("draft"), Mapping):
+        stale = StaleDraft(reason, message, next_step=next_step)
+        stale.draft = answer["draft"]
+        return stale
     if status == Busy.status:
         return Busy(reason, message, next_step=next_step)
     return BY_STATUS.get(status, HeadraceError)(reason, message, next_step=next_step)

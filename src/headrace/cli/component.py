@@ -161,6 +161,32 @@ def push(
 
 
 @app.command()
+def rollout(
+    name: Name,
+    note: Annotated[str | None, typer.Option("--note", "-m", help="Why; kept with each deployment.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Bring the latest version to every running flow that names it as latest, one after another, by handover.
+
+    Stops at the first flow that fails, which runs on as it was. Interrupted, the flow in progress still goes on.
+    """
+    from headrace.cli.client import connect
+
+    with connect(data) as client:
+        wanted = {"note": note} if note else {}
+        ended = None
+        for line in client.lines(at("components", name, "rollout"), body=wanted):
+            ended = json.loads(line)
+            if as_json:
+                typer.echo(line)
+            else:
+                _tell_rollout(name, ended)
+    if ended is None or ended["state"] != "done":
+        raise typer.Exit(1)
+
+
+@app.command()
 def remove(
     name: Name,
     revision: Annotated[
@@ -179,6 +205,25 @@ def remove(
     with connect(data) as client:
         client.delete(at("components", name) if revision is None else at("components", name, "versions", revision))
     out().print(f"Removed {what}.")
+
+
+def _tell_rollout(name: str, line: dict[str, Any]) -> None:
+    """What happened to a flow, or how it all ended."""
+    from headrace.cli.output import counted, err, out, printable
+
+    flow, state = line["flow"], line["state"]
+    if flow is None:
+        left = f", {counted(line['left'], 'flow')} not touched" if line["left"] else ""
+        told = "is rolled out" if state == "done" else "is not rolled out everywhere"
+        why = f" ({line['reason']})" if line["reason"] else ""
+        out().print(f"{name} {told}: {counted(line['published'], 'flow')} moved{left}{why}.", soft_wrap=True)
+    elif state == "failed":
+        see = f"headrace flow deployment {flow} {line['epoch']}" if line["epoch"] else f"headrace flow show {flow}"
+        err().print(f"  {flow}: failed: {printable(line['reason'])}", style="red", soft_wrap=True)
+        err().print(f"    next: {see}", soft_wrap=True)
+    else:
+        took = f", ready in {line['ready_ms']} ms" if line["ready_ms"] else ""
+        err().print(f"  {flow}: {state}{took}", soft_wrap=True)
 
 
 def _newest(client: Client, name: str) -> int:

@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from headrace.cli import files
+from headrace.cli import deployment, draft, files, publish, version, wish
 from headrace.cli.client import at
+from headrace.cli.mistakes import CORRECT, errors_of, mistakes, tell, without_errors
 from headrace.cli.options import Data, Json, Yes
+from headrace.cli.publish import Detach, Note, Now
 
 if TYPE_CHECKING:
     from headrace.cli.client import Client
-    from headrace.errors import Problem
 
 __all__ = ["app", "flow_rows"]
 
-CORRECT = "correct what is listed and try again; docs/reference/flow-document.md has every key"
+ENDED = ("stopped", "failed")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
-app = typer.Typer(help="Flows: lint, publish, start, stop, look at them.", no_args_is_help=True)
+app = typer.Typer(help="Flows: edit, publish, roll back, start, stop, look at them.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="FLOW", help="The flow.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A flow document, YAML or JSON; - reads standard input.")]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the flow is live or has failed.")]
-Note = Annotated[str | None, typer.Option("--note", "-m", help="What changed, for the list of versions.")]
 
 
-@app.command("list")
 def list_(data: Data = None, as_json: Json = False) -> None:
     """List all flows."""
     from headrace.cli.client import connect
@@ -46,7 +44,6 @@ def list_(data: Data = None, as_json: Json = False) -> None:
         print_table(columns, flow_rows(flows), empty="No flows yet: headrace flow apply FILE --publish --start")
 
 
-@app.command()
 def lint(file: File, data: Data = None, as_json: Json = False) -> None:
     """Check a flow document; exit 1 when it has errors."""
     from headrace.cli.client import connect
@@ -57,10 +54,10 @@ def lint(file: File, data: Data = None, as_json: Json = False) -> None:
         answer = client.post("/flows/lint", {"document": text})
     if as_json:
         print_json(answer)
-        if any(problem.severity == "error" for problem in _problems(answer)):
+        if errors_of(answer):
             raise typer.Exit(1)
         return
-    warnings = _without_errors(answer, file)
+    warnings = without_errors(answer, file)
     out().print(f"{file}: no errors" + (f", {counted(len(warnings), 'warning')}" if warnings else ""))
     for step in (answer.get("flow") or {}).get("steps", ()):
         for verb in ("read", "write"):
@@ -68,14 +65,14 @@ def lint(file: File, data: Data = None, as_json: Json = False) -> None:
                 out().print(f"  {step['id']} is granted to {verb} {', '.join(step[verb])}", soft_wrap=True)
 
 
-@app.command()
 def apply(
     file: File,
     *,
     publish_too: Annotated[bool, typer.Option("--publish", help="Publish it as a new version.")] = False,
     start_too: Annotated[bool, typer.Option("--start", help="Publish it and start it.")] = False,
     note: Note = None,
-    wait: Wait = True,
+    now: Now = False,
+    detach: Detach = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -88,68 +85,16 @@ def apply(
         name = _flow_name(client, text, file)
         saved = client.put(at("flows", name, "draft"), {"document": text})
         if not (publish_too or start_too):
-            _tell_problems(saved)
+            tell(saved)
             if as_json:
                 print_json(saved)
             else:
                 out().print(f"Saved the draft of {name}. Publish it: headrace flow publish {name}")
             return
-        _without_errors(saved, file)
-        _publish(client, name, note, start=start_too, wait=wait, as_json=as_json)
+        without_errors(saved, file)
+        publish.publish_draft(client, name, note=note, start=start_too, now=now, detach=detach, as_json=as_json)
 
 
-@app.command()
-def publish(
-    name: Name,
-    *,
-    start_too: Annotated[bool, typer.Option("--start", help="Start the flow when it is not running.")] = False,
-    note: Note = None,
-    wait: Wait = True,
-    data: Data = None,
-    as_json: Json = False,
-) -> None:
-    """Publish the draft as a new version; a running flow moves to it, and to the newest components."""
-    from headrace.cli.client import connect
-
-    with connect(data) as client:
-        _publish(client, name, note, start=start_too, wait=wait, as_json=as_json)
-
-
-@app.command()
-def start(name: Name, wait: Wait = True, data: Data = None, as_json: Json = False) -> None:
-    """Start a flow that is stopped, on the newest components; its queue goes on where it was."""
-    from headrace.cli.client import connect
-
-    with connect(data) as client:
-        answer = client.post(at("flows", name, "start"))
-        _report(client, name, answer, wait=wait, as_json=as_json)
-
-
-@app.command()
-def stop(
-    name: Name,
-    purge: Annotated[bool, typer.Option("--purge", help="Throw away the messages that wait in its queue.")] = False,
-    yes: Yes = False,
-    data: Data = None,
-    as_json: Json = False,
-) -> None:
-    """Stop a flow. What waits in its queue is kept for the next start."""
-    from headrace.cli.client import connect
-    from headrace.cli.output import counted, out, print_json
-
-    if purge and not yes:
-        typer.confirm(f"Throw away everything that waits in the queue of {name}?", abort=True)
-    with connect(data) as client:
-        answer = client.post(at("flows", name, "stop"), {"purge": purge})
-    if as_json:
-        print_json(answer)
-        return
-    waiting = answer["waiting"]
-    kept = f" For the next start it keeps {counted(waiting, 'waiting message')}." if waiting else ""
-    out().print(f"Stopped {name}." + (" Its queue is empty." if purge else kept))
-
-
-@app.command()
 def show(name: Name, data: Data = None, as_json: Json = False) -> None:
     """Show a flow: its state, its steps, its deployments."""
     from headrace.cli.client import connect
@@ -164,7 +109,6 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
         _print_flow(found, deployments)
 
 
-@app.command()
 def export(
     name: Name,
     *,
@@ -186,30 +130,6 @@ def export(
         files.write(output, document)
 
 
-@app.command()
-def draft(
-    name: Name,
-    discard: Annotated[bool, typer.Option("--discard", help="Throw the draft away.")] = False,
-    data: Data = None,
-    as_json: Json = False,
-) -> None:
-    """Print a flow's draft, or discard it."""
-    from headrace.cli.client import connect
-    from headrace.cli.output import out, print_json
-
-    with connect(data) as client:
-        if discard:
-            client.delete(at("flows", name, "draft"))
-            out().print(f"Discarded the draft of {name}.")
-            return
-        found = client.get(at("flows", name, "draft"))
-    if as_json:
-        print_json(found)
-    else:
-        sys.stdout.write(found["document"])
-
-
-@app.command()
 def remove(
     name: Name,
     purge: Annotated[
@@ -233,35 +153,12 @@ def flow_rows(flows: Iterable[dict[str, Any]]) -> list[tuple[object, ...]]:
     """Rows for a table of flows: name, state, version, wish, note."""
     from headrace.cli.output import styled
 
-    return [(each["name"], styled(each["state"]), each["version"] or "-", each["wish"], _note(each)) for each in flows]
+    return [(each["name"], styled(_state(each)), each["version"] or "-", each["wish"], _note(each)) for each in flows]
 
 
-def _publish(client: Client, name: str, note: str | None, *, start: bool, wait: bool, as_json: bool) -> None:
-    from headrace.cli.output import err, out
-
-    wanted = {**({"note": note} if note else {}), **({"start": True} if start else {})}
-    answer = client.post(at("flows", name, "publish"), wanted)
-    if not as_json:
-        err().print(f"Published {name} version {answer['version']['number']}.")
-        if not answer["deployment"]:
-            out().print(f"{name} is not running. Start it: headrace flow start {name}", soft_wrap=True)
-    _report(client, name, answer, wait=wait, as_json=as_json)
-
-
-def _report(client: Client, name: str, answer: dict[str, Any], *, wait: bool, as_json: bool) -> None:
-    """Wait for the deployment that a publish or a start has caused, and say what became of it."""
-    from headrace.cli.deployment import wait_live
-    from headrace.cli.output import err, out, print_json
-
-    deployment = answer["deployment"]
-    if deployment and wait:
-        with err().status(f"Warming up {name}"):
-            deployment = wait_live(client, name, deployment["epoch"])
-    if as_json:
-        print_json({**answer, "deployment": deployment})
-    elif deployment and wait:
-        took = deployment["ready_ms"]
-        out().print(f"{name} is live" + (f", ready in {took} ms." if took else "."))
+def _state(flow: dict[str, Any]) -> str:
+    """Of its deployment; a suspended flow's waits, whatever it is."""
+    return "suspended" if flow["wish"] == "suspended" else str(flow["state"])
 
 
 def _flow_name(client: Client, text: str, file: Path) -> str:
@@ -277,34 +174,9 @@ def _flow_name(client: Client, text: str, file: Path) -> str:
     name = parsed.get("flow") if isinstance(parsed, dict) else None
     if isinstance(name, str) and NAME.fullmatch(name):
         return name
-    problems = _problems(client.post("/flows/lint", {"document": text}))
+    problems = mistakes(client.post("/flows/lint", {"document": text}))
     told = f"{file} is no flow document" if name is None else f"{file} does not name its flow well"
     raise Invalid("bad-document", told, problems=problems, next_step=CORRECT)
-
-
-def _problems(answer: dict[str, Any] | None) -> tuple[Problem, ...]:
-    from headrace.cli.client import problem
-
-    return tuple(problem(each) for each in (answer or {}).get("problems") or ())
-
-
-def _tell_problems(answer: dict[str, Any]) -> None:
-    """Print all problems: a draft may have them."""
-    from headrace.cli.output import err, print_problems
-
-    print_problems(_problems(answer), to=err())
-
-
-def _without_errors(answer: dict[str, Any], file: Path) -> tuple[Problem, ...]:
-    """The warnings, printed; `Invalid` when there are errors."""
-    from headrace.cli.output import err, print_problems
-    from headrace.errors import Invalid
-
-    found = _problems(answer)
-    if any(problem.severity == "error" for problem in found):
-        raise Invalid("bad-document", f"{file} has errors", problems=found, next_step=CORRECT)
-    print_problems(found, to=err())
-    return found
 
 
 def _note(flow: dict[str, Any]) -> str:
@@ -314,41 +186,51 @@ def _note(flow: dict[str, Any]) -> str:
         f"{each['step']} runs {each['component']} revision {each['running']}, latest is {each['latest']}"
         for each in flow.get("outdated") or ()
     ]
+    if flow.get("coming"):
+        notes.append(f"deployment {flow['coming']['epoch']} of version {flow['coming']['version']} warms up")
     if flow.get("has_draft"):
         notes.append("has a draft")
     return "; ".join(notes)
 
 
 def _print_flow(found: dict[str, Any], deployments: list[dict[str, Any]]) -> None:
-    from headrace.cli.output import out, print_fields, print_table, styled, when
+    from headrace.cli.output import one_line, out, print_fields, print_table, styled, when
 
+    current = found["deployment"]
     print_fields(
         {
             "Flow": found["name"],
-            "State": styled(found["state"]),
+            "State": styled(_state(found)),
+            "Runs": f"version {current['version']}" if current and current["state"] not in ENDED else None,
             "Version": found["version"] or "none published",
             "Wish": found["wish"],
+            "Redeploy": found["redeploy"],
             "Webhook": found.get("webhook"),
-            "Note": _note(found),
+            "Note": _note({**found, "outdated": ()}),
         }
     )
-    if found["deployment"]:
+    if current:
         out().print()
-        _print_steps(found["deployment"])
+        _print_steps(current)
+    for number, line in enumerate(version.outdated_lines(found)):
+        if not number:
+            out().print()
+        out().print(line, soft_wrap=True)
     rows = [
         (
             each["epoch"],
             each["version"],
             styled(each["state"]),
+            each["cause"],
             when(each["created_at"]),
             each["ready_ms"],
-            each["reason"],
+            one_line("; ".join(filter(None, (each["reason"], each["note"])))),
         )
         for each in deployments
     ]
     if rows:
         out().print()
-        print_table(("EPOCH", "VERSION", "STATE", "STARTED", "READY MS", "REASON"), rows, empty="")
+        print_table(("EPOCH", "VERSION", "STATE", "BY", "MADE", "READY MS", "NOTE"), rows, empty="")
 
 
 def _print_steps(deployment: dict[str, Any]) -> None:
@@ -367,3 +249,28 @@ def _print_steps(deployment: dict[str, Any]) -> None:
     ]
     columns = ("STEP", "COMPONENT", "HOST", "RECEIVED", "EMITTED", "FAILED", "WAITING", "NOTE")
     print_table(columns, rows, empty="")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "list": list_,
+    "show": show,
+    "lint": lint,
+    "edit": draft.edit,
+    "diff": draft.diff,
+    "apply": apply,
+    "publish": publish.publish,
+    "rollback": publish.rollback,
+    "versions": version.versions,
+    "deployments": deployment.deployments,
+    "deployment": deployment.deployment,
+    "outdated": version.outdated,
+    "start": wish.start,
+    "stop": wish.stop,
+    "suspend": wish.suspend,
+    "resume": wish.resume,
+    "export": export,
+    "remove": remove,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+app.add_typer(draft.app, name="draft")

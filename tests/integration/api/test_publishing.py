@@ -240,6 +240,7 @@ async def test_a_plan_remarks_builds_and_deployments_that_are_on_their_way(ready
         "deployment 2 warms up, and would be superseded",
     ]
     assert plan["blockers"] == []
+    assert plan["building"] == [{"component": "hook", "revision": 2, "state": "pushed"}]
 
 
 # -- publishing

@@ -11,30 +11,10 @@ from typing import Any
 
 import pytest
 from tests.unit.cli.double import Refusal, Server, page
+from tests.unit.cli.samples import FLOW
 
 from headrace.cli import main
 
-FLOW: dict[str, Any] = {
-    "name": "orders",
-    "state": "live",
-    "wish": "running",
-    "version": 3,
-    "epoch": 7,
-    "reason": "",
-    "has_draft": True,
-    "outdated": [{"step": "erp", "component": "erp", "running": 2, "latest": 4}],
-    "webhook": "/hooks/orders",
-    "deployment": {
-        "epoch": 7,
-        "version": 3,
-        "state": "live",
-        "reason": "",
-        "ready_ms": 120,
-        "created_at": 1_700_000_000_000,
-        "components": {"erp": {"component": "erp", "revision": 2, "commit": "abc"}},
-        "steps": [{"id": "erp", "host": "ready", "received": 5, "emitted": 4, "failed": 1, "waiting": 0}],
-    },
-}
 EXECUTION: dict[str, Any] = {
     "id": "e1",
     "flow": "orders",
@@ -203,50 +183,6 @@ def test_apply_saves_a_draft(server: Server, document: str, capsys: Out) -> None
     assert "headrace flow publish orders" in capsys.readouterr().out
 
 
-def deployment(epoch: int, state: str, reason: str = "") -> dict[str, Any]:
-    return {**FLOW["deployment"], "epoch": epoch, "state": state, "reason": reason}
-
-
-def test_apply_publishes_and_waits_until_the_new_deployment_is_live(server: Server, document: str, capsys: Out) -> None:
-    states = iter([deployment(8, "warming"), deployment(8, "live")])
-    server.answers |= {
-        "PUT /flows/orders/draft": {"tag": 1, "problems": []},
-        "GET /flows/orders": {**FLOW, "epoch": 8},
-        "GET /flows/orders/deployments": lambda _request: page(next(states), deployment(7, "live")),
-        "POST /flows/orders/publish": {"version": {"number": 4}, "deployment": deployment(8, "warming")},
-    }
-    assert main(["flow", "apply", document, "--start", "-m", "why"]) == 0
-    assert server.bodies("POST /flows/orders/publish") == [{"note": "why", "start": True}]
-    said = capsys.readouterr()
-    assert "Published orders version 4." in said.err
-    assert "orders is live, ready in 120 ms." in said.out
-
-
-def test_a_flow_that_is_stopped_stays_so_when_published(server: Server, capsys: Out) -> None:
-    server.answers["POST /flows/orders/publish"] = {"version": {"number": 4}, "deployment": None}
-    assert main(["flow", "publish", "orders"]) == 0
-    assert "headrace flow start orders" in capsys.readouterr().out
-
-
-def test_a_deployment_that_fails_is_told_with_its_reason(server: Server, capsys: Out) -> None:
-    server.answers |= {
-        "GET /flows/orders/deployments": page(deployment(8, "failed", "step erp does not import")),
-        "POST /flows/orders/publish": {"version": {"number": 4}, "deployment": deployment(8, "warming")},
-    }
-    assert main(["flow", "publish", "orders"]) == 1
-    assert "step erp does not import" in capsys.readouterr().err
-
-
-def test_a_deployment_that_is_replaced_while_waiting_is_told(server: Server, capsys: Out) -> None:
-    server.answers |= {
-        "GET /flows/orders": {**FLOW, "epoch": 9},
-        "GET /flows/orders/deployments": page(deployment(9, "warming"), deployment(8, "stopped")),
-        "POST /flows/orders/start": {"flow": FLOW, "deployment": deployment(8, "warming")},
-    }
-    assert main(["flow", "start", "orders"]) == 1
-    assert "stopped or started again meanwhile" in capsys.readouterr().err
-
-
 def test_apply_does_not_publish_what_has_errors(server: Server, document: str, capsys: Out) -> None:
     problem = {"path": "steps", "reason": "r", "message": "no trigger", "severity": "error"}
     server.answers["PUT /flows/orders/draft"] = {"tag": 1, "problems": [problem]}
@@ -268,17 +204,8 @@ def test_a_missing_file_is_a_plain_error(server: Server, capsys: Out) -> None:
     assert "there is no file nowhere.yaml" in capsys.readouterr().err
 
 
-def test_stop_says_what_waits(server: Server, capsys: Out) -> None:
-    server.answers["POST /flows/orders/stop"] = {"flow": FLOW, "waiting": 12}
-    assert main(["flow", "stop", "orders"]) == 0
-    assert "it keeps 12 waiting messages" in capsys.readouterr().out
-
-
-def test_nothing_is_purged_or_removed_without_a_yes(
-    server: Server, capsys: Out, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_removed_without_a_yes(server: Server, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert main(["flow", "stop", "orders", "--purge"]) == 1
     assert main(["flow", "remove", "orders"]) == 1
     assert main(["component", "remove", "erp"]) == 1
     assert server.asked == []
