@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
@@ -27,6 +28,7 @@ ANSWER_LIMIT = 16 * 1024 * 1024
 TRY_AGAIN = frozenset({408, 425, 429})
 SAFE_IN_URL = "!#$%&'()*+,/:;=?@[]~"
 EXCERPT = 300
+METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 HANDLERS = (
     *(HTTPHandler, HTTPSHandler, HTTPRedirectHandler),
     *(HTTPDefaultErrorHandler, HTTPErrorProcessor, UnknownHandler),
@@ -57,9 +59,7 @@ def process(ctx: Context, msg: Message, cfg: dict[str, Any]) -> dict[str, Any]:
         answer = send(request)
     except (OSError, HTTPException) as error:
         reason = f"{request.method} {request.url} got no answer: {getattr(error, 'reason', None) or error}"
-        if policy == "retry":
-            raise Rebound(reason) from error
-        raise RequestFailed(reason) from error
+        raise (Rebound(reason) if policy == "retry" else RequestFailed(reason)) from None
     ctx.logger.debug("%s %s answered %d", request.method, request.url, answer["status"])
     if answer["status"] >= 300 and policy != "emit":
         raise _refused(request, answer, policy)
@@ -75,10 +75,10 @@ def call(body: Any, cfg: dict[str, Any]) -> Call:
     if kind and not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = kind
     method = given.get("method") or cfg.get("method") or ("GET" if sent is None else "POST")
-    url = _checked_url(given.get("url") or cfg.get("url") or "")
+    url = _checked_url(str(given.get("url") or cfg.get("url") or ""))
     return Call(
         url=_with_query(url, _object(given.get("query"), "query")),
-        method=str(method).upper(),
+        method=_checked_method(str(method)),
         headers={name: str(value) for name, value in headers.items()},
         body=sent,
         timeout=float(cfg.get("timeout") or TIMEOUT),
@@ -160,6 +160,13 @@ def _checked_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url!r} is no http or https URL: set the field `url` or the input's `url`")
     return quote(url, safe=SAFE_IN_URL)
+
+
+def _checked_method(method: str) -> str:
+    """``method`` in capitals. `ValueError` unless it is one word."""
+    if not METHOD.fullmatch(method):
+        raise ValueError(f"{method!r} is no HTTP method: write GET, POST, PUT, …")
+    return method.upper()
 
 
 def _with_query(url: str, query: dict[str, Any]) -> str:

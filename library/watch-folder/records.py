@@ -59,7 +59,6 @@ async def _file(ctx: Context, cfg: dict[str, Any], file: File) -> None:
         return
     except (Broken, OSError) as error:
         reason = f"{error.strerror}; touch it to try again" if isinstance(error, OSError) else error
-        ctx.logger.error("%s was not read: %s", file.name, reason)
         await ctx.error(f"{file.name} was not read: {reason}")
         return
     await _emit_all(ctx, file, found)

@@ -115,6 +115,18 @@ def test_only_http_is_spoken(wrong: str) -> None:
         request({}, url=wrong)
 
 
+@pytest.mark.parametrize("wrong", ["BO GUS", "GET / HTTP/1.1\r\nX:", "", 3])
+def test_a_method_is_one_word(url: str, wrong: object) -> None:
+    with pytest.raises(ValueError, match="no HTTP method|no http or https"):
+        request({"method": wrong, "url": 3} if wrong == "" else {"method": wrong}, url=url)
+
+
+def test_no_answer_is_told_without_what_led_to_it() -> None:
+    with pytest.raises(module.RequestFailed) as caught:
+        request({}, url="http://127.0.0.1:1/", onFailure="fail")
+    assert caught.value.__suppress_context__
+
+
 def test_a_redirect_elsewhere_is_not_followed(url: str) -> None:
     with pytest.raises(module.RequestFailed, match="answered 302"):
         request({}, url=f"{url}/moved", onFailure="fail")
