@@ -115,10 +115,15 @@ def test_only_http_is_spoken(wrong: str) -> None:
         request({}, url=wrong)
 
 
-@pytest.mark.parametrize("wrong", ["BO GUS", "GET / HTTP/1.1\r\nX:", "", 3])
+@pytest.mark.parametrize("wrong", ["BO GUS", "GET / HTTP/1.1\r\nX:", 3])
 def test_a_method_is_one_word(url: str, wrong: object) -> None:
-    with pytest.raises(ValueError, match="no HTTP method|no http or https"):
-        request({"method": wrong, "url": 3} if wrong == "" else {"method": wrong}, url=url)
+    with pytest.raises(ValueError, match="no HTTP method"):
+        request({"method": wrong}, url=url)
+
+
+def test_a_url_that_is_no_text_is_refused_like_another() -> None:
+    with pytest.raises(ValueError, match="'3' is no http or https URL"):
+        request({"url": 3})
 
 
 def test_no_answer_is_told_without_what_led_to_it() -> None:
