@@ -91,7 +91,7 @@ def _measured(client: Client, name: str, new: dict[str, Any], replaces: int | No
     """The deployment, once it is written down what its switch was like."""
     deadline = time.monotonic() + RECORDED
     path = at("flows", name, "deployments", new["epoch"])
-    while replaces is not None and new["strategy"] != "restart" and not new["handover"]:
+    while replaces is not None and new["strategy"] != "restart" and (new["handover"] or {}).get("gap_ms") is None:
         if time.monotonic() >= deadline or new["state"] not in WAS_LIVE:
             break
         time.sleep(0.1)

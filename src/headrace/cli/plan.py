@@ -29,9 +29,7 @@ def is_blocked(plan: dict[str, Any]) -> bool:
 
 def plan_lines(plan: dict[str, Any]) -> Iterator[Text]:
     """Its parts in the order in which they matter; parts that are empty are left out."""
-    runs = f"version {plan['running_version']} → " if plan["running_version"] is not None else ""
-    source = " (the draft)" if plan["source"] == "draft" else ""
-    yield Text(f"{plan['flow']}: {runs}version {plan['next_version']}{source}, by {plan['strategy']}", "bold")
+    yield Text(f"{plan['flow']}: {_versions(plan)}, by {plan['strategy']}", "bold")
     yield from _part("Changes", [line for each in plan["changes"] for line in change_lines(each)])
     yield from _part("Component versions", [line for each in plan["moves"] for line in _move(each)])
     ready = ", ".join(plan["must_be_ready"])
@@ -45,6 +43,15 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[Text]:
     warnings = [each for each in plan["problems"] if each["severity"] != "error"]
     yield from _part("Warnings", [Text(f"  {_mistake(each)}", "yellow") for each in warnings])
     yield from _part("It would be refused", [Text(f"  {_mistake(each)}", "red") for each in plan["blockers"]])
+
+
+def _versions(plan: dict[str, Any]) -> str:
+    runs, becomes = plan["running_version"], plan["next_version"]
+    if runs == becomes:
+        return f"version {becomes} again"
+    return (f"version {runs} → " if runs is not None else "") + (
+        f"version {becomes}" + (" (the draft)" if plan["source"] == "draft" else "")
+    )
 
 
 def _part(title: str, lines: list[Text]) -> Iterator[Text]:
