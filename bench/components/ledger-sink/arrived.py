@@ -1,4 +1,4 @@
-"""One line a message: number, age in nanoseconds, mark of this code."""
+"""One line a message: number, age in nanoseconds, mark of this code, id of the message."""
 
 import socket
 import time
@@ -15,4 +15,4 @@ async def process(ctx: Context, msg: Message, cfg: dict[str, str]) -> None:
     if connection is None:
         connection = socket.create_connection(("127.0.0.1", int(cfg["port"])))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.sendall(b"%d %d %d\n" % (msg.body["n"], age, MARK))
+    connection.sendall(b"%d %d %d %b\n" % (msg.body["n"], age, MARK, str(msg.id).encode()))

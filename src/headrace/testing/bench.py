@@ -12,22 +12,19 @@ import asyncio
 import json
 import os
 import platform as machine
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
 from headrace.testing import peers
 from headrace.testing.ledger import Ledger
 from headrace.testing.measure import ROOT, RUN_PARTS, mappings, measure, medians, order, rate_label
+from headrace.testing.platform import Platform, platform
 
 __all__ = ["run"]
 
@@ -78,68 +75,6 @@ def _store(result: dict[str, Any], suffix: str) -> None:
 
 def _lost(row: dict[str, Any]) -> float:
     return float(row["lost"] if "lost" in row else row["headrace"]["lost"])
-
-
-@contextmanager
-def platform(*options: str) -> Iterator[Platform]:
-    """A Headrace of its own in a temporary folder, ended afterwards."""
-    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
-        os.chmod(folder, 0o755)  # noqa: PTH101  components run as users of their own
-        running = Platform(Path(folder) / "data")
-        try:
-            running.headrace("up", "--no-demo", *options)
-            yield running
-        finally:
-            running.headrace("down")
-
-
-class Platform:
-    """A running Headrace, used through its command line."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-
-    def headrace(self, *arguments: str, text: str | None = None) -> str:
-        """Run a command; its output. `RuntimeError` with what it said when it fails."""
-        done = subprocess.run(
-            [sys.executable, "-m", "headrace.cli", *arguments],
-            input=text,
-            env=os.environ | {"HEADRACE_DATA": str(self.data)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"headrace {' '.join(arguments)}: {done.stdout}{done.stderr}")
-        return done.stdout
-
-    def json(self, *arguments: str) -> Any:
-        """Run a reading command; what it prints with ``--json``."""
-        return json.loads(self.headrace(*arguments, "--json"))
-
-    def publish(self, document: dict[str, Any]) -> None:
-        """Make a flow of ``document`` and have it run."""
-        file = self.data.parent / f"{document['flow']}.json"
-        file.write_text(json.dumps(document))
-        self.headrace("flow", "apply", str(file), "--publish", "--start")
-
-    def pid(self, part: str) -> int:
-        """Process id of the server or the broker."""
-        return int(json.loads((self.data / "run" / f"{part}.json").read_text())["pid"])
-
-    def processes(self, flow: str) -> dict[str, list[psutil.Process]]:
-        """The processes of a flow and of the platform, by `PARTS`."""
-        from headrace import sandbox
-
-        show = self.json("flow", "show", flow)
-        worker = psutil.Process(int(show["deployment"]["worker_pid"]))
-        hosts = [inner for child in worker.children() for inner in sandbox.family(child.pid)]
-        return {
-            "worker": [worker],
-            "hosts": hosts,
-            "broker": [psutil.Process(self.pid("broker"))],
-            "server": [psutil.Process(self.pid("server"))],
-        }
 
 
 def document(ledger: Ledger) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 The source side hands events to whoever connects and keeps each until its number comes back as acknowledged; a
 connection that breaks loses nothing, since what is unacknowledged is sent again with the same number. The sink side
-hears which number arrived at the last step, at what age and in which code.
+hears which number arrived at the last step, at what age, in which code and in which message.
 """
 
 from __future__ import annotations
@@ -10,17 +10,32 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-__all__ = ["Account", "Ledger", "percentile"]
+__all__ = ["Account", "Change", "Ledger", "percentile"]
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def percentile(values: list[float], share: float) -> float:
     """The value below which ``share`` of the sorted ``values`` lie; 0.0 for none."""
     return values[min(int(len(values) * share), len(values) - 1)] if values else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Somebody else took over the source: the last acknowledgement before that, and the new connection (seconds)."""
+
+    last: float
+    served: float
+
+    @property
+    def gap(self) -> float:
+        """Milliseconds from the last event accepted by the old one to the connection of the new one."""
+        return max(self.served - self.last, 0.0) * 1000
 
 
 @dataclass(slots=True)
@@ -33,11 +48,16 @@ class Account:
     arrivals: dict[int, list[float]] = field(default_factory=dict)
     """Ages at arrival, one for each time the number arrived."""
     marks: dict[int, int] = field(default_factory=dict)
-    """Which code saw the number."""
+    """Which code saw the number first."""
+    messages: dict[int, set[str]] = field(default_factory=dict)
+    """In which messages it came. One message may arrive more than once; two messages of one number must not be."""
     overtaken: int = 0
     """First arrivals that came behind a higher number."""
     accepted_at: list[float] = field(default_factory=list)
     connections: int = 0
+    most_connections: int = 0
+    """Connections to the source at the same time, at most."""
+    changes: list[Change] = field(default_factory=list)
 
     @property
     def lost(self) -> list[int]:
@@ -49,14 +69,30 @@ class Account:
         """Arrivals beyond the first of each number."""
         return sum(len(ages) - 1 for ages in self.arrivals.values())
 
-    def ages(self) -> list[float]:
-        """Ages at first arrival, sorted."""
-        return sorted(ages[0] for ages in self.arrivals.values())
+    @property
+    def doubled(self) -> list[int]:
+        """Numbers that arrived as several messages: repeats that should have been removed between the steps."""
+        return sorted(number for number, ids in self.messages.items() if len(ids) > 1)
+
+    def ages(self, since: int = 0) -> list[float]:
+        """Ages at first arrival of the numbers from ``since`` on, sorted."""
+        return sorted(ages[0] for number, ages in self.arrivals.items() if number >= since)
 
     def longest_gap(self) -> float:
         """The longest time, in milliseconds, in which no event was acknowledged while there were some to take."""
         pairs = zip(self.accepted_at, self.accepted_at[1:], strict=False)
         return max((later - earlier for earlier, later in pairs), default=0.0) * 1000
+
+    def gaps(self) -> list[float]:
+        """The gap of each change of the source's reader, in milliseconds, sorted."""
+        return sorted(change.gap for change in self.changes)
+
+    def __str__(self) -> str:
+        return (
+            f"sent {self.sent}, acknowledged {len(self.acknowledged)}, arrived {len(self.arrivals)}, "
+            f"lost {self.lost[:5]}, repeats {self.repeats}, doubled {self.doubled[:5]}, overtaken {self.overtaken}, "
+            f"sent again {self.resent}, connections {self.connections} (at once {self.most_connections})"
+        )
 
 
 class Ledger:
@@ -67,6 +103,7 @@ class Ledger:
         self._event = dict(event or {})
         self._stack = AsyncExitStack()
         self._source: asyncio.StreamWriter | None = None
+        self._sources = 0
         self._unacknowledged: dict[int, bytes] = {}
         self._highest = -1
         self.source_port = self.sink_port = 0
@@ -83,34 +120,49 @@ class Ledger:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def _serve(self, handler: Any) -> int:
-        writers: set[asyncio.StreamWriter] = set()
+    async def _serve(self, handler: Handler) -> int:
+        open_: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writers.add(writer)
             try:
                 await handler(reader, writer)
             except (ConnectionError, asyncio.IncompleteReadError):
                 pass  # whoever was there has been killed, which is what ledgers are for
             finally:
-                writers.discard(writer)
                 writer.close()
 
-        server = await asyncio.start_server(handle, "127.0.0.1", 0, limit=1 << 20)
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.create_task(handle(reader, writer))
+            open_[task] = writer
+            task.add_done_callback(open_.pop)
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=1 << 20)
 
         async def end() -> None:
             server.close()
-            for writer in list(writers):
+            for writer in open_.values():
                 writer.transport.abort()
+            if open_:
+                await asyncio.wait(open_)
 
         self._stack.push_async_callback(end)
         return int(server.sockets[0].getsockname()[1])
 
     # -- source ---------------------------------------------------------------------------------------------
 
+    @property
+    def sources(self) -> int:
+        """Connections to the source that are open now."""
+        return self._sources
+
     async def _serve_source(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.account.connections += 1
-        self.account.resent += len(self._unacknowledged)
+        account = self.account
+        if account.accepted_at:
+            account.changes.append(Change(account.accepted_at[-1], time.time()))
+        account.connections += 1
+        self._sources += 1
+        account.most_connections = max(account.most_connections, self._sources)
+        account.resent += len(self._unacknowledged)
         writer.write(b"".join(self._unacknowledged.values()))
         self._source = writer
         self.connected.set()
@@ -118,6 +170,7 @@ class Ledger:
             while line := await reader.readline():
                 self._acknowledge(int(line))
         finally:
+            self._sources -= 1
             if self._source is writer:
                 self._source = None
                 self.connected.clear()
@@ -127,14 +180,24 @@ class Ledger:
             self.account.acknowledged.add(number)
             self.account.accepted_at.append(time.time())
 
+    def next_event(self) -> dict[str, Any]:
+        """Note a new number as sent, for whoever brings it in by another way; the event that has it."""
+        number = self.account.sent
+        self.account.sent += 1
+        return self._event | {"n": number, "sent": time.time_ns()}
+
+    def accepted(self, number: int) -> None:
+        """Note that an event brought in by another way was accepted."""
+        self.account.acknowledged.add(number)
+        self.account.accepted_at.append(time.time())
+
     def send(self) -> None:
         """Send the next event: ``{"n": number, "sent": nanoseconds since the epoch}`` and the rest of the event."""
-        number = self.account.sent
-        event = json.dumps(self._event | {"n": number, "sent": time.time_ns()}).encode() + b"\n"
-        self.account.sent += 1
-        self._unacknowledged[number] = event
+        event = self.next_event()
+        line = json.dumps(event).encode() + b"\n"
+        self._unacknowledged[event["n"]] = line
         if self._source is not None:
-            self._source.write(event)
+            self._source.write(line)
 
     async def at_rate(self, rate: float, seconds: float) -> None:
         """Send ``rate`` events a second for ``seconds``, evenly spaced."""
@@ -158,10 +221,10 @@ class Ledger:
     async def _serve_sink(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.hearing.set()
         while line := await reader.readline():
-            number, age, mark = (int(word) for word in line.split())
-            self._arrive(number, age / 1e6, mark)
+            number, age, mark, *message = line.split()
+            self._arrive(int(number), int(age) / 1e6, int(mark), message[0].decode() if message else "")
 
-    def _arrive(self, number: int, age: float, mark: int) -> None:
+    def _arrive(self, number: int, age: float, mark: int, message: str) -> None:
         account = self.account
         ages = account.arrivals.setdefault(number, [])
         if not ages:
@@ -169,6 +232,7 @@ class Ledger:
             self._highest = max(self._highest, number)
             account.marks[number] = mark
         ages.append(age)
+        account.messages.setdefault(number, set()).add(message)
 
     async def all_arrived(self, within: float = 30.0) -> bool:
         """Wait until everything sent has arrived; `False` when that takes longer than ``within`` seconds."""

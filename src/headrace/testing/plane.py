@@ -198,6 +198,7 @@ class Plane:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                umask=0o077,  # as the template makes them
             )
         self._workers.append(process)
         return RunningWorker(self, spec, process)

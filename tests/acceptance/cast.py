@@ -1,0 +1,118 @@
+"""The versions of three components that trials are made of: good ones, and such as go wrong in every way.
+
+The good ones are the benchmark's. Each other one is pushed as a revision of the same component, so a draft that names
+it is what a person publishes who has pushed a mistake.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from headrace.testing.platform import Platform
+
+__all__ = ["Cast"]
+
+COMPONENTS = Path(__file__).parents[2] / "bench" / "components"
+FOLDERS = {"source": "ledger-source", "middle": "shape", "sink": "ledger-sink"}
+"""Component by the first step that uses it."""
+
+LISTEN_ON = """
+import signal, time
+from headrace_sdk import Context
+from events import listen as honest
+async def listen(ctx: Context, cfg: dict[str, str]) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        await honest(ctx, cfg)
+    finally:
+        while True:
+            time.sleep(1)  # its connection stays open
+"""
+MIDDLES = {
+    "1": "",
+    "2": "# second\n",
+    "unimportable": "import os\nif 'HEADRACE_FLOW_ID' in os.environ:\n    import nowhere\n",
+    "bad-init": "def init(cfg):\n    raise RuntimeError('the door is locked')\n",
+    "never-ready": "import time\ndef init(cfg):\n    time.sleep(3600)\n",
+    "slow-start": "import time\ndef init(cfg):\n    time.sleep(1.2)\n",
+    "crashes": "import os, threading\ndef init(cfg):\n    threading.Timer(1.0, os._exit, [7]).start()\n",
+    "fails": "async def process(msg):\n    raise ValueError(f\"no {msg.body['n']} for me\")\n",
+    "leaks": "kept = []\nasync def process(msg):\n    kept.append(bytearray(4_000_000))\n    return msg.body\n",
+    "slow": "import asyncio\nasync def process(msg):\n    await asyncio.sleep(0.02)\n    return msg.body\n",
+    "deaf": (
+        "import signal, time\n"
+        "def init(cfg):\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "async def process(msg):\n    if msg.body['n'] % 50 == 49:\n        time.sleep(2)\n    return msg.body\n"
+    ),
+    "trapped": (
+        "import asyncio\n"
+        "async def process(ctx, msg, cfg):\n"
+        "    await ctx.emit(msg.body)\n"
+        "    if msg.body['n'] == int(cfg['at']):\n"
+        "        reader, _ = await asyncio.open_connection('127.0.0.1', int(cfg['trap']))\n"
+        "        await reader.readline()\n"
+    ),
+}
+"""What is put behind, or in front of, the code of the middle step."""
+TRAP_FIELDS = {name: {"label": name, "viewClass": "TextFieldView"} for name in ("trap", "at")}
+
+
+class Cast:
+    """Pushes versions when they are first asked for: ``cast("middle", "fails")`` is the revision."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._revisions: dict[tuple[str, str], int] = {}
+        self._sources: dict[str, Callable[[str], dict[str, str]]] = {
+            "source": _source,
+            "middle": _middle,
+            "sink": _sink,
+        }
+
+    def __call__(self, step: str, version: str) -> int:
+        """The revision; pushes it, and so makes it the latest, when it is new."""
+        known = self._revisions.get((step, version))
+        return self.push(step, version) if known is None else known
+
+    def push(self, step: str, version: str) -> int:
+        """Push it (again): it is the latest afterwards."""
+        files = self._sources[step](version)
+        revision = self._revisions[step, version] = self._platform.push(FOLDERS[step], files)
+        return revision
+
+    def use(self, **versions: str) -> dict[str, int]:
+        """For `headrace.testing.trial.chain`: the named version of each step, of the others the first."""
+        named = {"source": "1", "middle": "1", "sink": "1"} | versions
+        return {step: self(step.rstrip("23456789"), version) for step, version in named.items()}
+
+
+def _files(folder: str) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (COMPONENTS / folder).iterdir() if path.is_file()}
+
+
+def _source(version: str) -> dict[str, str]:
+    files = _files("ledger-source")
+    if version == "deaf":
+        files["deaf.py"] = LISTEN_ON
+        files["component.json"] = files["component.json"].replace('"events.py"', '"deaf.py"')
+        return files
+    return files | {"events.py": files["events.py"] + f"# version {version}\n"}
+
+
+def _middle(version: str) -> dict[str, str]:
+    files = _files("shape")
+    if version == "unbuildable":
+        return files | {"requirements.txt": "no requirement at all, this\n"}
+    added = MIDDLES[version]
+    if version == "trapped":
+        descriptor = json.loads(files["component.json"])
+        descriptor["actions"]["pass"]["fields"] = TRAP_FIELDS
+        files["component.json"] = json.dumps(descriptor)
+    return files | {"shape.py": files["shape.py"] + added}
+
+
+def _sink(version: str) -> dict[str, str]:
+    files = _files("ledger-sink")
+    return files | {"arrived.py": files["arrived.py"].replace("MARK = 1", f"MARK = {version}")}
