@@ -136,10 +136,14 @@ async def _set_wait(bus: Bus, info: dict[str, Any], seconds: float) -> None:
     await bus.api(f"CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": config, "action": "update"})
 
 
-async def rewind(bus: Bus, spec: DeploymentSpec, step: StepSpec) -> None:
-    """Hand out again, in order, everything above the acknowledgement floor (nats-server 2.14 and later)."""
+async def rewind(bus: Bus, spec: DeploymentSpec, step: StepSpec) -> int:
+    """Hand out again, in order, everything above the acknowledgement floor; how much that is.
+
+    Deliveries are numbered from 1 again. Needs nats-server 2.14.
+    """
     consumer = subjects.consumer(spec.epoch, step.id)
-    await bus.api(f"CONSUMER.RESET.{subjects.stream(spec.flow_id)}.{consumer}", {})
+    answer = await bus.api(f"CONSUMER.RESET.{subjects.stream(spec.flow_id)}.{consumer}", {})
+    return int(answer["num_pending"]) + int(answer["num_ack_pending"])
 
 
 async def floors(bus: Bus, flow_id: str) -> dict[str, int]:

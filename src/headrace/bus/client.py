@@ -90,6 +90,8 @@ class Bus:
         self._stores = Stores(self._send, self._inbox_bytes)
         self._flushing = False
         self._away = False
+        self.session = 0
+        """Grows whenever the connection is lost: what was on its way to us then is lost with it."""
         self._later: deque[bytes] = deque(maxlen=KEPT)
         """Plain messages for when the broker is back."""
         self._sweeper: asyncio.Task[None] | None = None
@@ -150,6 +152,7 @@ class Bus:
     async def _on_disconnect(self) -> None:
         """Nothing goes out until everything older has: what is unsent is set aside, stores are all sent again."""
         self._away = True
+        self.session += 1
         self._stores.away()
         unsent, self._client._pending = self._client._pending, []
         self._client._pending_data_size = 0

@@ -10,7 +10,7 @@ __all__ = ["Call", "Held"]
 class Held:
     """A message delivered by the broker and not acknowledged yet."""
 
-    __slots__ = ("data", "due", "key", "message", "reply", "stored_us")
+    __slots__ = ("data", "due", "fresh", "key", "message", "most", "reply", "stored_us")
 
     def __init__(self, key: int, reply: str, data: bytes, stored_us: int, due: str) -> None:
         self.key = key
@@ -22,6 +22,14 @@ class Held:
         self.due = due
         """Subject of a delayed message; empty for others."""
         self.message: Message | None = None
+        self.begin_attempt()
+
+    def begin_attempt(self) -> None:
+        """Forget what was emitted for it."""
+        self.fresh: set[str] | None = None
+        """Ids of outputs that a repeated attempt was the first to store."""
+        self.most = 0
+        """Outputs of the host that got furthest with it before it died."""
 
 
 class Call:

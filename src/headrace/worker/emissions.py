@@ -120,9 +120,10 @@ class Emissions:
         call.unconfirmed += 1
         repeated = own is not None and self._again(call, out.id)
         if out.id in self.ids.known:
-            self._stored(call, frame, ALREADY_THERE, repeated)
+            self._stored(call, frame, ALREADY_THERE, "" if repeated else out.id)
         else:
-            self.outbox.store(data, out.id, lambda result: self._answered(call, frame, result, repeated))
+            counted = "" if repeated else out.id
+            self.outbox.store(data, out.id, lambda result: self._answered(call, frame, result, counted))
 
     def _again(self, call: Call, output_id: str) -> bool:
         if call.own_ids is None:
@@ -139,9 +140,9 @@ class Emissions:
             call.failure = Failure(name="TooLarge", message=text, reason="too-large")
         self._refuse(frame, "too-large", text)
 
-    def _answered(self, call: Call, frame: frames.Frame, result: Stored | HeadraceError, repeated: bool) -> None:
+    def _answered(self, call: Call, frame: frames.Frame, result: Stored | HeadraceError, counted: str) -> None:
         if isinstance(result, Stored):
-            self._stored(call, frame, result, repeated)
+            self._stored(call, frame, result, counted)
             return
         if result.reason in NOT_OURS:
             call.foreign = True
@@ -153,18 +154,32 @@ class Emissions:
             self._refuse(frame, result.reason, str(result))
         self._owner.confirmed(call)
 
-    def _stored(self, call: Call, frame: frames.Frame, stored: Stored, repeated: bool) -> None:
+    def _stored(self, call: Call, frame: frames.Frame, stored: Stored, counted: str) -> None:
+        """``counted`` is the output's id, or empty for one that the call has emitted before."""
         if not stored.duplicate:
             self._owner.passed_on(stored)
         else:
             self.repeats += 1
-        # A first attempt may find outputs there of its own, from before a crash, whose fact was lost. Those a later
-        # attempt finds are of the attempt before, which has counted them.
-        if not repeated and not (stored.duplicate and call.message.attempt > 1):
+        if counted and self._is_of_this_attempt(call, counted, stored.duplicate):
             call.outputs += 1
+            if call.dropped:
+                call.held.most = max(call.held.most, call.outputs)
         if not call.dropped:
             self._accept(frame)
         self._owner.confirmed(call)
+
+    def _is_of_this_attempt(self, call: Call, output_id: str, duplicate: bool) -> bool:
+        """A first attempt may find outputs there of its own, from before a crash, whose fact was lost. Those a later
+        one finds are of the attempt before, which has counted them; unless its own, before its host died."""
+        if call.message.attempt == 1:
+            return True
+        held = call.held
+        if duplicate:
+            return held.fresh is not None and output_id in held.fresh
+        if held.fresh is None:
+            held.fresh = set()
+        held.fresh.add(output_id)
+        return True
 
     # -- everything else ------------------------------------------------------------------------------------
 

@@ -92,7 +92,11 @@ class Endings:
             self._again(call, rebound_delay(attempt), call.rebound)
 
     def _opened(self, call: Call) -> int:
-        return call.outputs * self._branches
+        return self._outputs(call) * self._branches
+
+    def _outputs(self, call: Call) -> int:
+        """Also those of a host that died on the way and got further."""
+        return max(call.outputs, call.held.most)
 
     def _again(self, call: Call, seconds: float, why: str) -> None:
         until = now_us() // 1000 + int(seconds * 1000)
@@ -147,7 +151,7 @@ class Endings:
                 at=now_us(),
                 opened=opened,
                 seq=seq,
-                outputs=call.outputs,
+                outputs=self._outputs(call),
                 wait_us=call.wait_us,
                 map_us=call.map_us,
                 call_us=call.us,

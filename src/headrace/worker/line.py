@@ -32,6 +32,7 @@ class Line:
         self._released: dict[int, None] = {}
         self._left: Left | None = None
         self._unfinished = 0
+        self._highest = 0
 
     def take_up(self, left: Left) -> None:
         """Begin where an earlier worker ended."""
@@ -41,6 +42,7 @@ class Line:
         self._released.clear()
         self._left = left
         self._unfinished = left.depth.held
+        self._highest = 0
 
     @property
     def recovering(self) -> bool:
@@ -61,7 +63,19 @@ class Line:
             raise KeyError(key)
         held = self.held[key] = Held(key, reply, data, stored_us, due)
         self.queue.append(held)
+        if key > self._highest:
+            self._highest = key
+        elif key > 0:
+            self._to_its_place(held)
         return held
+
+    def _to_its_place(self, held: Held) -> None:
+        """It got lost on its way, and later ones were faster."""
+        del self.queue[-1]
+        place = len(self.queue)
+        while place and not 0 < self.queue[place - 1].key < held.key:
+            place -= 1
+        self.queue.insert(place, held)
 
     def next(self) -> Held:
         """Take the first message out of the queue."""

@@ -43,6 +43,7 @@ AHEAD = 16
 """Calls sent to the host beyond those it may run at once, so that it never waits for the next one."""
 UNCONFIRMED = 256
 """Ended calls whose outputs may still be on their way to the journal."""
+AGAIN = 0.1
 CANCEL_GRACE = 5.0
 """Seconds a cancelled call has before its host is killed."""
 
@@ -85,9 +86,13 @@ class Step:
         self._shut = False
         self._pausing = False
         """``order: strict``: the message in front waits for its next attempt."""
-        self._counting = False
+        self._accused: Call | None = None
         """The message in front has killed its host, and that is being written down."""
         self._over = False
+        self._session = shared.bus.session
+        self._certain = True
+        """Nothing that was on its way when the connection was lost is missing from the line."""
+        self._rewound = False
         self._pending = self._fresh = self._newest = 0
         self._looked = self._loop.time()
         self._undo: Callable[[], Awaitable[None]] | None = None
@@ -116,6 +121,7 @@ class Step:
             await journal.rewind(self._bus, self._shared.spec, self.step)
         self._line.take_up(left)
         self._pending, self._fresh, self._newest = left.depth.total, 0, left.depth.floor
+        self._session, self._certain = self._bus.session, True
         self._idle.clear()
         self._active = True
         try:
@@ -125,9 +131,23 @@ class Step:
             raise
 
     async def reconnected(self) -> None:
-        """The broker was away: have it send again what got lost on the way; what is held here is recognised."""
-        if self._active:
-            await journal.rewind(self._bus, self._shared.spec, self.step)
+        """The broker was away: have it send again what got lost on the way; what is held here is recognised.
+
+        Until that is there nothing is taken, as it may belong before what came in since.
+        """
+        if not self._active:
+            return
+        self._doubt()
+        if await journal.rewind(self._bus, self._shared.spec, self.step) == 0:
+            self.trust()
+
+    def _doubt(self) -> None:
+        self._session, self._certain, self._rewound = self._bus.session, False, False
+
+    def trust(self) -> None:
+        """Go on with what is here."""
+        self._certain = True
+        self.pump()
 
     @property
     def active(self) -> bool:
@@ -207,9 +227,16 @@ class Step:
         if not self._active:
             return
         tokens = reply.split(b".")
-        key = int(tokens[5])
-        self._pending, self._fresh, self._newest = int(tokens[8]), 0, max(key, self._newest)
+        key, left = int(tokens[5]), int(tokens[8])
+        if self._session != self._bus.session:
+            self._doubt()
+        before, self._newest = self._newest, max(key, self._newest)
+        self._pending, self._fresh = left, 0
         self._arrived(key, reply.decode(), data, int(tokens[7]) // 1000, "")
+        if not self._certain:
+            self._rewound = self._rewound or tokens[6] == b"1"
+            if self._rewound and (key >= before or left == 0):  # all that was handed out has been again
+                self.trust()
 
     def due(self, subject: bytes, reply: bytes, data: bytes) -> None:
         """A delayed message's time has come."""
@@ -234,7 +261,9 @@ class Step:
             self._take(line.next())
 
     def _may_take(self) -> bool:
-        if not self._active or self._shut or self._pausing or self._counting or self.host.state != "ready":
+        if not self._active or not self._certain or self.host.state != "ready":
+            return False
+        if self._shut or self._pausing or self._accused is not None:
             return False
         limit = 1 if self._line.suspects else self._most
         # A strict step knows only when a call is settled whether its message keeps its place.
@@ -311,6 +340,7 @@ class Step:
         lost = [call for call in self._calls.values() if not call.ended]
         for call in lost:
             call.dropped = True
+            call.held.most = max(call.held.most, call.outputs)
             del self._calls[call.number]
         self._running = 0
         if not self._active:
@@ -323,11 +353,14 @@ class Step:
 
     def _blame(self, call: Call) -> None:
         """It was alone in flight. Nothing is taken until that is durable, and the message keeps its place."""
-        self._counting = True
+        self._accused = call
         self._poison.count(call.message.id, lambda total: self._blamed(call, total))
 
     def _blamed(self, call: Call, total: int) -> None:
-        self._counting = False
+        if total >= LIMIT and call.unconfirmed:
+            self._loop.call_later(AGAIN, self._blamed, call, total)  # its outputs stay
+            return
+        self._accused = None
         if total >= LIMIT and call.held.key in self._line.held:
             self._line.take_out(call.held)
             text = f"the message was alone in flight at {total} deaths of its host"
@@ -426,6 +459,7 @@ class Step:
         """See `headrace.worker.endings.Owner`."""
         again = msgspec.structs.replace(call.message, attempt=call.message.attempt + 1)
         call.held.data = envelope.encode(again)
+        call.held.begin_attempt()
         if not self._active:
             self.let_go(call.held)
             return

@@ -346,6 +346,7 @@ class Worker:
             except HeadraceError:
                 await asyncio.sleep(0.25)
         step.log.platform("warn", "the broker came back but the step's consumer did not answer; waiting for redelivery")
+        step.trust()
 
     async def _drained(self) -> bool:
         """Whether no step has anything left. Delayed messages go to whatever deployment is live when they are due.

@@ -187,6 +187,7 @@ async def test_workers_outlive_the_server_and_end_when_it_is_told_to_rest(server
     server.begin()
     await server.publish("two")
     await server.reaches(2, "live")
+    await server.reaches(1, "stopped")
     assert (await server.row(1)).worker is None
     await asyncio.wait_for(server.reconciler.rest(), 20)
     assert await server.runtime.list() == ()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import io
 import json
 from typing import Any, cast
@@ -14,10 +15,15 @@ def test_the_sandbox_is_tried_once_before_anything_is_forked(monkeypatch: pytest
     """A worker inherits the answer; by itself it would take each some hundredth of a second."""
     done: list[str] = []
     monkeypatch.setattr(sandbox, "probe", lambda: done.append("probed"))
-    monkeypatch.setattr(template, "_fork", lambda *request: done.append("forked") or {"pid": 1})
+
+    def fork(*request: object) -> dict[str, int]:
+        done.append("forked")
+        return {"pid": 1}
+
+    monkeypatch.setattr(template, "_fork", fork)
     monkeypatch.setattr(template, "_threads", lambda: 1)
-    monkeypatch.setattr(template.gc, "freeze", lambda: None)
-    monkeypatch.setattr(template.gc, "disable", lambda: None)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    monkeypatch.setattr(gc, "disable", lambda: None)
     lines = io.BytesIO(b"{}\n{}\n")
     said: list[Any] = []
     monkeypatch.setattr(template, "_say", lambda lines, text: said.append(json.loads(json.dumps(text))))
