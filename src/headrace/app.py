@@ -67,6 +67,8 @@ WORKERS_MARGIN = 10.0
 """Seconds beyond the hosts' own deadlines after which workers are killed when everything stops."""
 TOUCH_EVERY_MS = 60_000
 """How exactly the last use of a token is noted."""
+BACKLOG = 2048
+"""Connections that wait to be accepted."""
 FINISH_WITHIN = 5
 """Seconds that requests in progress get when the server stops."""
 
@@ -253,12 +255,16 @@ class _Http(uvicorn.Server):
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket, made before anything is started; `Unavailable` (``port-taken``, ``bad-address``)."""
+    """A listening socket, made before anything is started; `Unavailable` (``port-taken``, ``bad-address``).
+
+    It listens at once: what is bound only can be bound by others, too. Requests that come early wait.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

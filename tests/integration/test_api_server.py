@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -165,6 +166,21 @@ def test_a_taken_port_is_said_before_anything_is_started(folder: Folder) -> None
     assert "port-taken" in other.log()
     assert not (other.data / "run" / "broker.json").exists()
     assert first.poll() is None
+
+
+def test_of_servers_that_want_one_port_at_the_same_moment_one_gets_it(folder: Folder) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    folders = [folder, *(Folder(folder.data.with_name(f"other-{number}")) for number in range(2))]
+    try:
+        processes = [each.start("--port", port) for each in folders]
+        until(lambda: sum(each.poll() == 1 for each in processes) == 2, "two have given up")
+        until(lambda: any(each._ready() for each in folders), "one is ready")
+        assert folder.log().count('"reason": "port-taken"') == 2
+    finally:
+        for each in folders:
+            each.close()
 
 
 def test_wrong_settings_are_said_at_once(folder: Folder) -> None:
