@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
+import uvicorn
+from starlette.types import ASGIApp
 from tests.deployed import component, deploy
 from tests.integration.api.conftest import Served
 
 from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.control import outcome
+from headrace.control.rollout import Progress, rollout
 from headrace.ids import new_id
 from headrace.store import deployments, flows
+from headrace.testing.plane import until
 
 
 @pytest.fixture
@@ -100,3 +108,47 @@ async def test_a_rollout_tells_how_it_goes_and_stops_at_a_failure(
     assert await rolled_out(ready) == [("a", "publishing", 0), ("a", "failed", 0), (None, "stopped", 0)]
     assert [each["cause"] for each in (await ready.get("/flows/a/deployments"))["items"]] == ["rollout", ""]
     assert len((await ready.get("/flows/b/deployments"))["items"]) == 1
+
+
+async def test_hanging_up_ends_a_rollout_after_the_flow_in_progress(
+    ready: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = asyncio.Event()
+
+    async def told(*arguments: Any, **more: Any) -> AsyncIterator[Progress]:
+        try:
+            async for each in rollout(*arguments, **more):
+                yield each
+        finally:
+            closed.set()
+
+    monkeypatch.setattr("headrace.api.rollouts.rollout", told)
+    spec = await deploy(ready.parts.db, ready.parts.bus, "a")
+    await deploy(ready.parts.db, ready.parts.bus, "b")
+    await component(ready.parts.db, commit="d" * 40)
+    async with serving(ready.app) as url:
+        headers = {"Authorization": f"Bearer {ready.token}"}
+        async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+            async with client.stream("POST", "/api/v1/components/hook/rollout", json={}) as response:
+                assert json.loads(await anext(response.aiter_lines()))["state"] == "publishing"
+                await until(lambda: _has(ready, "a", 2))
+            await asyncio.wait_for(closed.wait(), 10)
+    async with ready.parts.db.begin() as conn:
+        await deployments.update(conn, spec.flow_id, 2, state="live")
+    assert await _has(ready, "b", 1)
+
+
+async def _has(served: Served, name: str, count: int) -> bool:
+    return len((await served.get(f"/flows/{name}/deployments"))["items"]) == count
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[str]:
+    """The server at a real address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
+        running = asyncio.create_task(server._serve([listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await running
