@@ -16,6 +16,9 @@ import httpx
 import psutil
 import pytest
 
+from headrace import app
+from headrace.errors import Unavailable
+
 WITHIN = 30.0
 
 
@@ -181,6 +184,12 @@ def test_of_servers_that_want_one_port_at_the_same_moment_one_gets_it(folder: Fo
     finally:
         for each in folders:
             each.close()
+
+
+def test_a_port_is_taken_from_the_moment_it_is_asked_for() -> None:
+    with app._listen("127.0.0.1", 0) as first, pytest.raises(Unavailable) as caught:
+        app._listen("127.0.0.1", first.getsockname()[1])
+    assert caught.value.reason == "port-taken"
 
 
 def test_wrong_settings_are_said_at_once(folder: Folder) -> None:
