@@ -10,8 +10,9 @@ from sqlalchemy import text
 from tests.postgres import postgres_server
 
 from headrace.errors import Unavailable
-from headrace.store import components, flows
+from headrace.store import components, deployments, flows
 from headrace.store.database import Database
+from headrace.testing.plane import until
 
 pytestmark = pytest.mark.needs("postgres")
 
@@ -49,6 +50,33 @@ async def test_epochs_are_given_once_across_servers(servers: tuple[Database, Dat
             return await flows.next_epoch(conn, flow.id)
 
     assert sorted(await asyncio.gather(*(ask(db) for db in servers * 4))) == list(range(1, 9))
+
+
+async def test_a_switch_sees_a_wish_that_another_server_is_writing(servers: tuple[Database, Database]) -> None:
+    async with servers[0].begin() as conn:
+        flow = await flows.create(conn, "orders")
+        for state in ("live", "ready"):
+            epoch = await flows.next_epoch(conn, flow.id)
+            await deployments.create(conn, flow.id, epoch, 1, {})
+            await deployments.update(conn, flow.id, epoch, state=state)
+
+    async def switch() -> deployments.Deployment | None:
+        async with servers[1].begin() as conn:
+            return await deployments.silence(conn, flow.id, 1, successor=2)
+
+    async with servers[0].begin() as conn:
+        await deployments.hold(conn, flow.id)
+        switching = asyncio.create_task(switch())
+        await until(lambda: _waits_for_a_lock(servers[1]))
+        await deployments.create(conn, flow.id, await flows.next_epoch(conn, flow.id), 2, {})
+        assert not switching.done()
+    assert await switching is None, "the third deployment is the newest now"
+
+
+async def _waits_for_a_lock(db: Database) -> bool:
+    async with db.read() as conn:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return bool((await conn.execute(text(waiting))).scalar_one())
 
 
 async def test_builders_of_two_servers_claim_different_versions(servers: tuple[Database, Database]) -> None:

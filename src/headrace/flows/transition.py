@@ -79,7 +79,7 @@ def hooks(before: Step | None, before_offer: Offer | None, after: Step, after_of
 
 def interruption(
     trigger: TriggerType | None,
-    strategy: Literal["handover", "replace", "restart"],
+    strategy: Literal["handover", "restart"],
     *,
     runs: bool,
     gaps: Sequence[float] = (),

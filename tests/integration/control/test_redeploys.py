@@ -14,7 +14,7 @@ from headrace.control.behind import behind
 from headrace.control.redeploys import Redeploys
 from headrace.control.rollout import Progress, rollout
 from headrace.errors import NotFound
-from headrace.store import flows
+from headrace.store import deployments, flows
 from headrace.store.deployments import Deployment
 from headrace.testing.plane import until
 
@@ -167,6 +167,20 @@ async def test_a_rollout_stops_at_the_first_failure(stage: Stage) -> None:
     stage.runtime.fates[2] = "good"
     told = await roll(stage)
     assert told == [("b", "publishing", None), ("b", "live", 3), ("c", "publishing", None), ("c", "live", 2)], told
+
+
+async def test_a_rollout_stops_when_a_flow_that_was_done_is_handed_back(stage: Stage) -> None:
+    first, second = [await live(stage, name) for name in ("a", "b")]
+    await push(stage.db)
+    told = rollout(stage.db, "shop", lambda flow_id, name: stage.hint(flow_id))
+    assert [(await anext(told)).state for _ in range(2)] == ["publishing", "live"]
+    async with stage.db.begin() as conn:  # as control does when the new deployment does worse
+        await deployments.update(conn, first, 2, state="failed", reason="handed back: 5 of 9 messages failed")
+    back = await anext(told)
+    assert (back.flow, back.state, back.epoch, back.left) == ("a", "failed", 2, 1)
+    assert "5 of 9" in back.reason
+    assert [each async for each in told] == []
+    assert await stage.states(second) == {1: "live"}
 
 
 async def test_a_rollout_of_nothing_is_told(stage: Stage) -> None:
