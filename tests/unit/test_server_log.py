@@ -71,3 +71,34 @@ def test_a_log_that_grew_too_long_makes_room_while_it_is_written(tmp_path: Path)
         writer.write("after")
     assert path.read_text() == "after"
     assert (tmp_path / "server.log.1").read_text() == "x" * 100
+
+
+class Full(io.StringIO):
+    """A file on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_what_cannot_be_written_is_nobodys_error(capsys: pytest.CaptureFixture[str]) -> None:
+    server_log.configure(stream=Full())
+    structlog.get_logger("server").warning("nobody reads this")
+    logging.getLogger("some.library").error("nor this")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_text_that_no_file_takes_is_nobodys_error() -> None:
+    with io.TextIOWrapper(io.BytesIO(), encoding="utf-8") as stream:
+        server_log.configure(stream=stream)
+        structlog.get_logger("server").warning("half a pair: \ud800")
+
+
+def test_a_log_that_cannot_be_moved_stays(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("x" * 100)
+    (tmp_path / "server.log.1").mkdir()
+    server_log.trim(log, longest=10)
+    assert log.read_text() == "x" * 100
