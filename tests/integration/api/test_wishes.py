@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
-import uvicorn
-from starlette.types import ASGIApp
 from tests.deployed import component, deploy
-from tests.integration.api.conftest import Served
+from tests.integration.api.conftest import Served, serving
 
 from headrace.bus import message as envelope
 from headrace.bus import subjects
@@ -141,15 +137,3 @@ async def test_hanging_up_ends_a_rollout_after_the_flow_in_progress(
 
 async def _has(served: Served, name: str, count: int) -> bool:
     return len((await served.get(f"/flows/{name}/deployments"))["items"]) == count
-
-
-@asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """The server at a real address."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
-        running = asyncio.create_task(server._serve([listener]))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await running
