@@ -48,6 +48,7 @@ class VersionView(Answer):
     built_at: Moment | None
     is_latest: bool
     flows: list[str] = Field(description="Flows that run it now.")
+    log: str = Field(description="Where its build log is: a path on this server.")
     warnings: list[str]
 
 
@@ -220,6 +221,7 @@ def _version(version: store.ComponentVersion, latest: int | None, usage: Usage) 
         "reason": version.reason,
         "built_at": version.built_at,
         "is_latest": version.revision == latest,
+        "log": f"/api/v1/components/{version.component}/versions/{version.revision}/log",
         "flows": list(usage.running(version.component, version.revision)),
         "warnings": version.warnings,
     }

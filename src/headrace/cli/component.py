@@ -80,7 +80,7 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
 def versions(name: Name, data: Data = None, as_json: Json = False) -> None:
     """List a component's versions, newest first."""
     from headrace.cli.client import connect
-    from headrace.cli.output import print_json, print_table, styled, when
+    from headrace.cli.output import err, one_line, print_json, print_table, styled, when
 
     with connect(data) as client:
         found = client.items(at("components", name, "versions"))
@@ -94,16 +94,19 @@ def versions(name: Name, data: Data = None, as_json: Json = False) -> None:
             each["commit"][:7],
             when(each.get("committed_at")),
             styled(each["state"]),
+            "latest" if each["is_latest"] else "",
             ", ".join(map(str, each["flows"])),
-            each["reason"] or each["message"].partition("\n")[0],
+            one_line(each["reason"] or each["message"].partition("\n")[0]),
         )
         for each in found
     ]
     print_table(
-        ("REVISION", "VERSION", "COMMIT", "DATE", "STATE", "RUN BY", "MESSAGE"),
+        ("REVISION", "VERSION", "COMMIT", "DATE", "STATE", "", "RUN BY", "MESSAGE"),
         rows,
         empty=f"Nothing was pushed to {name} yet: headrace component push DIR --name {name}",
     )
+    if rows:
+        err().print(f"The log of a build: headrace component log {name} REVISION", style="dim")
 
 
 @app.command()

@@ -45,7 +45,7 @@ async def test_versions_tell_who_runs_them(served: Served) -> None:
         (2, True, []),
         (1, False, ["orders"]),
     ]
-    assert found[0]["semver"] == "1.0.0"
+    assert (found[0]["semver"], found[0]["log"]) == ("1.0.0", "/api/v1/components/hook/versions/2/log")
     detail = await served.get("/components/hook/versions/2")
     assert detail["descriptor"]["title"] == "Hook"
     assert await served.refused("GET", "/components/hook/versions/9") == (404, "version-not-found")

@@ -84,6 +84,7 @@ def test_every_list_prints_a_table_and_json(server: Server, capsys: Out) -> None
         "commit": "0123456789",
         "committed_at": 1_700_000_000_000,
         "state": "ready",
+        "is_latest": True,
         "flows": ["orders"],
         "reason": "",
         "message": "Fix it\n\nmore",
