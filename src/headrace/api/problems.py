@@ -20,7 +20,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headrace.api.shapes import Answer, Moment
+from headrace.api.shapes import PATTERNS, Answer, Moment
 from headrace.errors import Busy, HeadraceError, Invalid, Problem, Unavailable
 from headrace.ids import new_id
 from headrace.store.flows import StaleDraft
@@ -218,6 +218,9 @@ def _mistake(error: Mapping[str, Any]) -> Problem:
     path = ""
     for part in error["loc"]:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    words = PATTERNS.get((error.get("ctx") or {}).get("pattern", ""))
+    if words is not None:
+        return Problem(path, "bad-name", f"`{str(error['input'])[:100]}` {words}")
     return Problem(path, str(error["type"]).replace("_", "-"), str(error["msg"]))
 
 

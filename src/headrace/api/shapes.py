@@ -19,6 +19,7 @@ from headrace.errors import Invalid, Problem
 
 __all__ = [
     "LATEST",
+    "PATTERNS",
     "Answer",
     "ComponentName",
     "FlowName",
@@ -49,14 +50,24 @@ def _storable(text: str) -> str:
     return text
 
 
+FLOW_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+COMPONENT_NAME = r"^[a-z][a-z0-9-]{0,62}$"
+STEP_NAME = r"^[A-Za-z0-9_-]{1,64}$"
+THING_ID = r"^[0-9A-Za-z_-]{1,160}$"
+PATTERNS = {
+    FLOW_NAME: "is no name of a flow: letters, digits, - and _, a letter first, at most 64",
+    COMPONENT_NAME: "is no name of a component: lower-case letters, digits and -, a letter first, at most 63",
+    STEP_NAME: "is no id of a step: letters, digits, - and _, at most 64",
+    THING_ID: "is no id: letters, digits, - and _",
+}
+"""What is wrong with text that does not match, in words."""
+
 Moment = Annotated[int, Field(description="Milliseconds since the epoch.")]
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
-FlowName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$", description="Letters, digits, `-` and `_`.")]
-ComponentName = Annotated[
-    str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$", description="Lower-case letters, digits and `-`.")
-]
-StepName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The id of a step.")]
-ThingId = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,160}$", description="An id.")]
+FlowName = Annotated[str, Field(pattern=FLOW_NAME, description="Letters, digits, `-` and `_`.")]
+ComponentName = Annotated[str, Field(pattern=COMPONENT_NAME, description="Lower-case letters, digits and `-`.")]
+StepName = Annotated[str, Field(pattern=STEP_NAME, description="The id of a step.")]
+ThingId = Annotated[str, Field(pattern=THING_ID, description="An id.")]
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that every database takes."""
 

@@ -111,6 +111,8 @@ async def test_validation_lists_every_mistake_with_its_path(client: httpx.AsyncC
         "body.lines[1]",
         "body.colour",
     }
+    [name] = [each for each in found["problems"] if each["path"] == "path.flow"]
+    assert (name["reason"], name["message"][:35]) == ("bad-name", "`Bad Name` is no name of a flow: le")
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"[" * 100_000])
