@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import errno
+import os
 import signal
 import socket
 import sys
@@ -54,7 +55,7 @@ from headrace.errors import HeadraceError, NotFound, Unavailable
 from headrace.loops import Loops
 from headrace.runtime.base import Runtime
 from headrace.runtime.process import ProcessRuntime
-from headrace.settings import Settings, load
+from headrace.settings import Settings, load, misspelt_variables
 from headrace.store import components, tokens
 from headrace.store.clock import now_ms
 from headrace.store.database import Database
@@ -87,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(data=options.data, host=options.host, port=options.port)
         settings.prepare()
         server_log.trim(settings.server_log)
+        for problem in misspelt_variables(os.environ):
+            log.warning("a variable is ignored", detail=str(problem))
         uvloop.run(serve(settings))
     except HeadraceError as error:
         log.error("cannot run", reason=error.reason, detail=error.message, next_step=error.next_step)

@@ -188,10 +188,6 @@ class Settings(BaseSettings):
     # Where things are.
 
     @property
-    def config_file(self) -> Path:
-        return self.data / CONFIG_FILE
-
-    @property
     def run_dir(self) -> Path:
         """Who is running: ``server.json``, ``broker.json``."""
         return self.data / "run"
@@ -199,10 +195,6 @@ class Settings(BaseSettings):
     @property
     def server_file(self) -> Path:
         return self.run_dir / "server.json"
-
-    @property
-    def broker_file(self) -> Path:
-        return self.run_dir / "broker.json"
 
     @property
     def keys_dir(self) -> Path:

@@ -22,6 +22,7 @@ from headrace.api.parts import Parts, PartsOf
 from headrace.api.shapes import Answer
 from headrace.bus.program import MINIMUM, require_version
 from headrace.errors import HeadraceError
+from headrace.settings import misspelt_variables
 
 __all__ = ["Check", "Diagnosis", "examine", "router"]
 
@@ -166,6 +167,13 @@ async def _database(parts: Parts) -> Finding:
     return "ok", f"{kind} {version}", ""
 
 
+async def _environment(parts: Parts) -> Finding:
+    problems = misspelt_variables(os.environ)
+    told = "; ".join(f"{each.path}: {each.message}" for each in problems)
+    cure = "; ".join(each.suggestion for each in problems)
+    return ("warn", told, cure) if problems else ("ok", "no setting is misspelt", "")
+
+
 async def _listening(parts: Parts) -> Finding:
     host = parts.settings.host
     if host in ("127.0.0.1", "localhost", "::1"):
@@ -209,5 +217,6 @@ CHECKS: tuple[tuple[str, Look], ...] = (
     ("disk", _disk),
     ("database", _database),
     ("address", _listening),
+    ("settings", _environment),
     ("server", _at_work),
 )

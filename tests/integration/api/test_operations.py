@@ -83,6 +83,14 @@ async def test_the_doctor_sees_keys_that_others_can_read(served: Served) -> None
     assert check["next_step"].startswith("chmod 700")
 
 
+async def test_the_doctor_sees_a_misspelt_setting(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_QUUE_LIMIT", "5")
+    found = await served.get("/doctor")
+    [check] = [check for check in found["checks"] if check["name"] == "settings"]
+    assert (check["state"], "HEADRACE_QUUE_LIMIT" in check["detail"]) == ("warn", True)
+    assert "queue_limit" in check["next_step"]
+
+
 @pytest.mark.parametrize(("free", "state"), [(0.1, "fail"), (0.9, "warn"), (1.1, "ok")])
 async def test_the_doctor_sees_the_disk_fill(
     served: Served, monkeypatch: pytest.MonkeyPatch, free: float, state: str
