@@ -130,6 +130,14 @@ async def _user(parts: Parts) -> Finding:
         return "ok", f"running as user {os.geteuid()}", ""
     base = parts.settings.host_uid_base
     told = f"running as root; components run as users {base} and up"
+    python = str(getattr(sys, "_base_executable", None) or sys.executable)
+    closed = None if sandbox.used(parts.settings.sandbox) else sandbox.barrier(python, base)
+    if closed is not None:
+        return (
+            "fail",
+            f"{told}, and cannot get to {python}: {closed} is closed to them",
+            "Install bubblewrap, use a Python outside of that folder, or run Headrace as a user of its own.",
+        )
     return "warn", told, "Better run Headrace as a user of its own."
 
 

@@ -154,7 +154,7 @@ def _greet(client: Client, here: Place, *, demo: bool, was_up: bool) -> None:
 
     out().print(f"Headrace is already up ({here.data})." if was_up else f"Headrace is up ({here.data}).")
     fields: dict[str, object] = {"Sign in": f"{client.url}/signin?token={client.token}"}
-    there = {flow["name"] for flow in client.items("/flows")} if demo else set()
+    there = {flow["name"] for flow in client.items("/flows") if flow["version"]} if demo else set()
     if "demo-webhook" in there:
         fields["Send an event"] = (
             f"curl -H 'content-type: application/json' -d '{ORDER}' {client.url}/hooks/demo-webhook"

@@ -83,6 +83,17 @@ async def test_the_doctor_sees_keys_that_others_can_read(served: Served) -> None
     assert check["next_step"].startswith("chmod 700")
 
 
+async def test_the_doctor_sees_a_python_that_component_users_cannot_get_to(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("headrace.sandbox.used", lambda mode: False)
+    monkeypatch.setattr("headrace.sandbox.barrier", lambda path, uid: "/root")
+    found = await served.get("/doctor")
+    [check] = [check for check in found["checks"] if check["name"] == "user"]
+    assert (check["state"], "/root is closed to them" in check["detail"]) == ("fail", True)
+
+
 async def test_the_doctor_sees_a_misspelt_setting(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADRACE_QUUE_LIMIT", "5")
     found = await served.get("/doctor")

@@ -21,7 +21,7 @@ class Stub(BaseHTTPRequestHandler):
     """Ready, and stops when it is asked to."""
 
     def do_GET(self) -> None:
-        flows = {"items": [{"name": name} for name in ("demo-webhook", "demo-folder")], "next": None}
+        flows = {"items": [{"name": name, "version": 1} for name in ("demo-webhook", "demo-folder")], "next": None}
         self._answer(503 if STUB == "never-ready" else 200, flows if self.path.startswith("/api/v1/flows") else {})
 
     def do_POST(self) -> None:
