@@ -157,11 +157,10 @@ def _unauthorized(path: str, error: HeadraceError) -> Response:
     """A browser at the front door is shown how to sign in; everything else gets the problem."""
     if path == "/":
         return RedirectResponse("/signin", 303)
-    response = problem_of(error)
     if error.reason == "cross-site":
-        response.status_code = 403
-        del response.headers["www-authenticate"]
-    elif path.startswith("/git/"):
+        return problem(403, error.reason, error.message, next_step=error.next_step)
+    response = problem_of(error)
+    if path.startswith("/git/"):
         response.headers["www-authenticate"] = 'Basic realm="headrace"'
     return response
 

@@ -119,7 +119,8 @@ async def test_a_session_changes_things_only_from_our_own_pages(
     response = await client.post("/api/v1/flows", headers={"Cookie": f"{COOKIE}={TOKEN}", **headers})
     assert response.status_code == status
     if status == 403:
-        assert response.json()["reason"] == "cross-site"
+        told = response.json()
+        assert (told["reason"], told["status"], told["title"]) == ("cross-site", 403, "Forbidden")
 
 
 async def test_a_bearer_token_is_not_bound_to_our_pages(client: httpx.AsyncClient) -> None:
