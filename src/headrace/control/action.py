@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headrace.control.view import State
 
-__all__ = ["Action", "Activate", "Mark", "Prepare", "Quiesce", "Start", "Stop", "TakeOver"]
+__all__ = ["Action", "Activate", "Mark", "Measure", "Prepare", "Quiesce", "Start", "Stop", "TakeOver"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,14 @@ class Start(_Action):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activate(_Action):
     """Give it the lease, tell its worker to begin, mark it live."""
+
+    again: bool = False
+    """It was live before, with another worker, or is handed the flow back: not a switch to be measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure(_Action):
+    """Write down how the switch to it went on: what drained, the longest delay, whether order was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +70,8 @@ class Mark(_Action):
 
     state: State
     reason: str = ""
+    handed_back: bool = False
+    """It had the flow, or was just about to, and the deployment before it gets it back."""
 
 
-Action = Prepare | Start | Activate | Quiesce | Stop | TakeOver | Mark
+Action = Prepare | Start | Activate | Measure | Quiesce | Stop | TakeOver | Mark

@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.bus import journal, subjects
 from headrace.bus.buckets import Bucket
 from headrace.bus.client import Bus
 from headrace.bus.control import Command, Verb, WorkerState, decode_state
 from headrace.control import handover
-from headrace.control.action import Action, Activate, Mark, Prepare, Quiesce, Start, Stop, TakeOver
+from headrace.control.action import Action, Activate, Mark, Measure, Prepare, Quiesce, Start, Stop, TakeOver
 from headrace.control.compile import compile_row
+from headrace.control.last_words import failing_step, last_words
 from headrace.control.observe import Key, Observer
 from headrace.control.specs import Specs
 from headrace.errors import HeadraceError, NotFound, Unavailable
@@ -30,7 +32,7 @@ from headrace.runtime.base import Runtime, WorkerRef
 from headrace.settings import Settings
 from headrace.store import deployments
 from headrace.store.database import Database
-from headrace.store.deployments import Handover
+from headrace.store.deployments import Deployment, Handover
 
 __all__ = ["Deployer", "ask"]
 
@@ -41,6 +43,7 @@ KILL_MARGIN = 5.0
 ASK_EVERY = 1.0
 
 log = structlog.get_logger("control")
+Changed = TypeVar("Changed")
 
 
 async def ask(bus: Bus, key: Key, verb: Verb, *, final: bool = False, after: int = 0) -> WorkerState:
@@ -75,6 +78,7 @@ class Deployer:
             Prepare: self._prepare,
             Start: self._start,
             Activate: self._activate,
+            Measure: self._measure,
             Quiesce: self._quiesce,
             Stop: self._stop,
             TakeOver: self._take_over,
@@ -138,7 +142,8 @@ class Deployer:
             raise Unavailable("no-answer", f"deployment {action.epoch} does not begin") from None
         if phase == "live":
             await self._update(key, state="live")
-            await self._record(key, self._switched(key, before, requests=requests))
+            if not action.again:
+                await self._note_switch(key, requests=requests)
 
     def _owning(self, flow_id: str) -> list[int]:
         return sorted(epoch for owner, epoch in self._observer.owning if owner == flow_id)
@@ -152,16 +157,33 @@ class Deployer:
         ]
         return max(draining, default=0)
 
-    def _switched(self, key: Key, before: int, *, requests: bool) -> Handover:
-        old = self._observer.state((key[0], before)) if before else None
-        return handover.switched(old, self._observer.state(key), requests=requests)
+    async def _note_switch(self, key: Key, *, requests: bool) -> None:
+        state = self._observer.state(key)
+        if state is not None:
+            before = self._observer.silenced_before(key)
+            await self._record(key, handover.switched(before, state, requests=requests))
+
+    async def _measure(self, flow_id: str, action: Measure) -> None:
+        key = flow_id, action.epoch
+        state = await ask(self._bus, key, "status")
+        self._observer.heard(state)
+        row = await self._row(key)
+        if row is not None and row.handover is not None:
+            old = self._observer.last((flow_id, row.handover.get("from_epoch", 0)))
+            await self._record(key, handover.settled(row.handover, old, state))
+
+    async def _row(self, key: Key) -> Deployment | None:
+        """Its row; `None` when the flow was removed meanwhile."""
+        try:
+            async with self._db.read() as conn:
+                return await deployments.get(conn, *key)
+        except NotFound:
+            return None
 
     async def _record(self, key: Key, measured: Handover) -> None:
         """Add to what is kept of the deployment's handover."""
         if measured:
-            with suppress(NotFound):
-                async with self._db.begin() as conn:
-                    await deployments.record(conn, *key, measured)
+            await self._write(lambda conn: deployments.record(conn, *key, measured))
 
     async def _take_lease(self, flow_id: str, epoch: int) -> None:
         """Compare and set: another server that decides on an older view does not get through."""
@@ -174,8 +196,7 @@ class Deployer:
 
     async def _quiesce(self, flow_id: str, action: Quiesce) -> None:
         key = flow_id, action.epoch
-        async with self._db.begin() as conn:
-            silenced = await deployments.silence(conn, *key, successor=action.successor)
+        silenced = await self._write(lambda conn: deployments.silence(conn, *key, successor=action.successor))
         if silenced is None:
             return  # somebody wished for a newer one meanwhile: plan anew
         final = await self._trigger_changes(key, action.successor)
@@ -191,10 +212,18 @@ class Deployer:
         await self._runtime.kill(ref)
         self._observer.gone(key, ref)
         await self._update(key, worker=None)
+        await self._keep_log(key)
+
+    async def _keep_log(self, key: Key) -> None:
+        """Of one that has failed, as soon as its worker has written its last line."""
+        row = await self._row(key)
+        if row is not None and row.state == "failed" and row.log is None:
+            await self._update(key, log=await last_words(self._bus, *key, failing_step(row.steps)))
 
     async def _stops(self, key: Key, ref: WorkerRef, action: Stop) -> bool:
         """Ask until it listens, and wait for its end; False when that does not come in time."""
         final = action.final or await self._trigger_changes(key, action.successor)
+        self._observer.silent(key)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + 2 * self._settings.stop_within + KILL_MARGIN
         while loop.time() < deadline:
@@ -225,9 +254,15 @@ class Deployer:
             async with self._journal(flow_id):
                 taken = await journal.take_over(self._bus, old, new)
             log.info("taken over", flow_id=flow_id, epoch=action.epoch, to=action.to, **_fields(taken))
-            await self._record((flow_id, action.to), {"taken_over": taken.moved, "parked": taken.parked})
+            await self._note_take_over((flow_id, action.to), taken)
             await self._specs.delete(flow_id, action.epoch)
         self._observer.owning.discard((flow_id, action.epoch))
+
+    async def _note_take_over(self, key: Key, taken: journal.TakenOver) -> None:
+        row = await self._row(key)
+        if row is not None:
+            running = self._observer.phase(key) == "live"
+            await self._record(key, handover.taken_over(row.handover, taken.moved, taken.parked, running=running))
 
     async def _mark(self, flow_id: str, action: Mark) -> None:
         key = flow_id, action.epoch
@@ -240,29 +275,28 @@ class Deployer:
         if action.state in ("ready", "failed") and state is not None:
             changes["steps"] = _steps(state)
         await self._update(key, **changes)
-        if state is not None and action.state in ("standby", "stopped"):
-            await self._tell_successor(key, state)
-
-    async def _tell_successor(self, key: Key, state: WorkerState) -> None:
-        """The one that took over keeps how the old one drained."""
-        newer = [epoch for epoch in self._owning(key[0]) if epoch > key[1]]
-        if newer and state.trigger_off:
-            successor = key[0], min(newer)
-            await self._record(successor, handover.drained(state, self._observer.state(successor)))
+        if action.handed_back:
+            await self._record(key, {"handed_back": action.why})
 
     async def _update(self, key: Key, **changes: Any) -> None:
-        """Change the row; nothing happens when the flow was removed meanwhile. Cancelled, it finishes first."""
-        writing = asyncio.create_task(self._write(key, changes))
+        """Change the row; nothing happens when the flow was removed meanwhile."""
+        await self._write(lambda conn: deployments.update(conn, *key, **changes))
+
+    async def _write(self, change: Callable[[AsyncConnection], Awaitable[Changed]]) -> Changed | None:
+        """One writing transaction; `None` when the flow was removed meanwhile. Cancelled, it finishes first."""
+        writing = asyncio.create_task(self._transact(change))
         try:
-            await asyncio.shield(writing)
+            return await asyncio.shield(writing)
         except asyncio.CancelledError:
             await asyncio.wait([writing])
             raise
 
-    async def _write(self, key: Key, changes: dict[str, Any]) -> None:
-        with suppress(NotFound):
+    async def _transact(self, change: Callable[[AsyncConnection], Awaitable[Changed]]) -> Changed | None:
+        try:
             async with self._db.begin() as conn:
-                await deployments.update(conn, *key, **changes)
+                return await change(conn)
+        except NotFound:
+            return None
 
 
 def _source(spec: DeploymentSpec) -> tuple[object, ...]:

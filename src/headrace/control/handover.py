@@ -1,34 +1,74 @@
 """What is measured of a switch and kept with the new deployment. Pure: heartbeats in, facts out.
 
-trigger off ──── gap ────▶ trigger on ──────────────▶ the old steps have drained
+old trigger silent ──── gap ────▶ new trigger on ──▶ the old steps have drained ──▶ nothing waits any more
+                                  └ `switched`                                      └ `settled`
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from headrace.bus.control import WorkerState
 from headrace.store.deployments import Handover
 
-__all__ = ["drained", "switched"]
+__all__ = ["Silenced", "is_measured", "settled", "switched", "taken_over"]
 
 
-def switched(old: WorkerState | None, new: WorkerState | None, *, requests: bool) -> Handover:
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A deployment whose trigger fell silent at ``at`` (microseconds since the epoch), wished or not."""
+
+    epoch: int
+    at: int
+
+
+def is_measured(known: Handover | None) -> bool:
+    """Whether nothing is left to be measured: all is known, or it took nobody's place."""
+    return known is None or "from_epoch" not in known or "longest_delay_ms" in known
+
+
+def switched(before: Silenced | None, new: WorkerState, *, requests: bool) -> Handover:
     """Facts of the switch itself: ``from_epoch``, ``switched_at`` (ms since the epoch), ``gap_ms``.
 
     The gap is the time in which neither deployment's trigger could take an event; with ``requests`` (webhooks) one of
     the two inboxes always did, so it is 0. Nothing when there was no deployment before.
     """
-    if old is None or new is None:
+    if before is None:
         return {}
-    gap = 0.0 if requests else max(new.trigger_on - old.trigger_off, 0) / 1000
-    return {"from_epoch": old.epoch, "switched_at": new.at, "gap_ms": gap}
+    gap = 0.0 if requests else max(new.trigger_on - before.at, 0) / 1000
+    return {"from_epoch": before.epoch, "switched_at": new.trigger_on // 1000, "gap_ms": gap}
 
 
-def drained(old: WorkerState, new: WorkerState | None) -> Handover:
-    """Facts once the old deployment has drained: ``drained`` messages, ``longest_delay_ms``, repeats, order."""
+def settled(known: Handover, old: WorkerState | None, new: WorkerState) -> Handover:
+    """Facts once nothing waits because of the switch any more; ``known`` are those so far.
+
+    ``longest_delay_ms``: an event that comes when the gap begins waits for its end at its source; one that was accepted
+    waits in the journal for its step. ``drained`` is unknown when nobody heard the old worker out.
+    """
     states = [state for state in (old, new) if state is not None]
-    return {
-        "drained": old.drained,
-        "longest_delay_ms": max(state.longest_wait for state in states) / 1000,
+    waited = max(state.longest_wait for state in states) / 1000
+    facts: Handover = {
+        "longest_delay_ms": max(waited, known.get("gap_ms") or 0.0),
         "repeats_removed": sum(state.repeats for state in states),
-        "order": "kept" if all(state.order_kept for state in states) else "given up",
+        "order": known.get("order") or ("kept" if new.order_kept else "given up"),
+        "taken_over": known.get("taken_over") or 0,
+        "parked": known.get("parked") or 0,
     }
+    return facts if old is None else {**facts, "drained": old.drained}
+
+
+def taken_over(known: Handover | None, moved: int, parked: int, *, running: bool) -> Handover:
+    """Facts of a take-over, added to what is known; nothing when there was nothing to take over.
+
+    What is moved while the new deployment is ``running`` already comes behind newer messages.
+    """
+    if not moved and not parked:
+        return {}
+    before: Handover = known or {}
+    facts: Handover = {
+        "taken_over": (before.get("taken_over") or 0) + moved,
+        "parked": (before.get("parked") or 0) + parked,
+    }
+    if moved and running:
+        facts["order"] = "given up"
+    return facts

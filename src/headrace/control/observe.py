@@ -7,10 +7,12 @@ a second; deadlines then begin anew.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from headrace.bus.control import WorkerState
+from headrace.control.handover import Silenced, is_measured
 from headrace.control.view import ENDED, DeploymentView, FlowView, Limits, Phase, State, Wish, WorkerView
 from headrace.control.watch import Health, fault, health
 from headrace.runtime.base import WorkerRef
@@ -23,6 +25,8 @@ Key = tuple[str, int]
 """Flow id and epoch."""
 HEALTHY_AFTER = 60.0
 """Seconds a worker must be live for its earlier deaths to be forgotten."""
+REMEMBERED = 3
+"""Deployments before those that have not ended, of which is known how they ended."""
 
 
 @dataclass
@@ -37,6 +41,10 @@ class _Known:
     died: float | None = None
     deaths: int = 0
     cannot: str = ""
+    last: WorkerState | None = None
+    """What its last worker last said; kept when that is gone."""
+    silenced: int = 0
+    """When its trigger fell silent, microseconds since the epoch; 0: it emits, or never did."""
     row_state: State | None = None
     changed: float = 0.0
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,6 +83,7 @@ class Observer:
         """That worker has ended. Counts as a death; whether it was wished is for `view` to say."""
         known = self._of(key)
         if known.ref == ref:
+            self.silent(key)
             known.ref = known.state = known.live_since = None
             self.attempt_failed(key)
             self._tell(known)
@@ -86,7 +95,11 @@ class Observer:
             return False
         now = self._clock()
         new = known.state is None or (known.state.pid, known.state.phase) != (state.pid, state.phase)
-        known.state, known.heard = state, now
+        known.state, known.heard, known.last = state, now, state
+        if state.phase == "live":
+            known.silenced = 0
+        elif state.phase in ("draining", "drained"):
+            known.silenced = state.trigger_off
         if state.phase != "live":
             known.live_since = None
         elif known.live_since is None:
@@ -94,6 +107,12 @@ class Observer:
         if new:
             self._tell(known)
         return new
+
+    def silent(self, key: Key) -> None:
+        """Its trigger emits no more from now on, if it did: its worker was told to stop, or is gone."""
+        known = self._of(key)
+        if self.phase(key) == "live" and not known.silenced:
+            known.silenced = time.time_ns() // 1000
 
     def starting(self, key: Key, state: State) -> None:
         """A worker is about to be started: a warm-up begins. That of a challenger goes on if it has begun before."""
@@ -122,12 +141,17 @@ class Observer:
         for known in self._known.values():
             known.deaths, known.died = 0, None
 
-    def forget(self, flow_ids: Collection[str]) -> None:
-        """Keep nothing of flows other than these, except of workers that live."""
+    def forget(self, wished: Mapping[str, Wished]) -> None:
+        """Keep nothing of other flows, nor of deployments long past; except of workers that live."""
+        self.owning = {key for key in self.owning if key[0] in wished}
+        oldest = {
+            flow_id: min((row.epoch for row in flow.deployments), default=0) - REMEMBERED
+            for flow_id, flow in wished.items()
+        }
         for key, known in list(self._known.items()):
-            if key[0] not in flow_ids and known.ref is None:
+            past = key[0] not in oldest or (key[1] < oldest[key[0]] and key not in self.owning)
+            if past and known.ref is None:
                 del self._known[key]
-        self.owning = {key for key in self.owning if key[0] in flow_ids}
         self.prepared &= self.owning
 
     # -- what it tells --------------------------------------------------------------------------------------
@@ -145,6 +169,20 @@ class Observer:
         """What a deployment's worker last said."""
         known = self._known.get(key)
         return known.state if known else None
+
+    def last(self, key: Key) -> WorkerState | None:
+        """What a deployment's worker said last, also when it is gone."""
+        known = self._known.get(key)
+        return known.last if known else None
+
+    def silenced_before(self, key: Key) -> Silenced | None:
+        """The deployment whose place this one takes: the last other one of its flow whose trigger fell silent."""
+        silent = [
+            Silenced(epoch, known.silenced)
+            for (flow_id, epoch), known in self._known.items()
+            if flow_id == key[0] and epoch != key[1] and known.silenced
+        ]
+        return max(silent, key=lambda each: each.at, default=None)
 
     def phase(self, key: Key) -> Phase | None:
         """The phase its worker last told."""
@@ -216,6 +254,7 @@ class Observer:
             died=known.died,
             deaths=known.deaths,
             changed=known.changed,
+            measured=is_measured(row.handover),
         )
 
     def _ended(self, key: Key, pending: Mapping[Key, str]) -> DeploymentView:
@@ -243,6 +282,7 @@ class Observer:
         for (owner, _), known in self._known.items():
             if owner == flow_id and known.ref is None:
                 known.deaths, known.died, known.warming_since = 0, None, None
+                known.silenced = 0
 
     def _of(self, key: Key) -> _Known:
         return self._known.setdefault(key, _Known())

@@ -21,12 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from headrace.control.action import Action, Activate, Mark, Prepare, Quiesce, Start, Stop, TakeOver
+from headrace.control.action import Action, Activate, Mark, Measure, Prepare, Quiesce, Start, Stop, TakeOver
 from headrace.control.view import DeploymentView, FlowView
 
 __all__ = ["backoff", "next_look", "plan"]
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 30.0
+SETTLED_AFTER = 1.5
+"""Seconds after the old deployment has drained, or the new one is live, until the last that waited has moved on."""
 
 
 def plan(view: FlowView, now: float) -> tuple[Action, ...]:
@@ -68,6 +70,8 @@ def _times(view: FlowView) -> Iterator[float]:
             yield each.changed + limits.drain_within
         if each.state in ("draining", "standby") and target is not None:
             yield target.changed + limits.watch_for
+        if each.state in ("live", "standby"):
+            yield each.changed + SETTLED_AFTER
 
 
 def _for(each: DeploymentView, view: FlowView, now: float) -> Action | None:
@@ -129,7 +133,8 @@ def _target(each: DeploymentView, view: FlowView, now: float) -> Action | None:
     if each.state != "live":
         return _challenge(each, view, now)
     if each.fault and _watched(each, view, now) and _stands_by(view, each):
-        return Mark(epoch=each.epoch, state="failed", reason=f"handed back: {each.fault}", why=each.fault)
+        reason = f"handed back: {each.fault}"
+        return Mark(epoch=each.epoch, state="failed", reason=reason, handed_back=True, why=each.fault)
     return _keep_live(each, view, now)
 
 
@@ -144,7 +149,8 @@ def _stands_by(view: FlowView, each: DeploymentView) -> bool:
 def _challenge(each: DeploymentView, view: FlowView, now: float) -> Action | None:
     """Warm up; take its place when the way is free. What goes wrong ends this deployment and no other."""
     if broken := _broken(each, view, now):  # written down first: with the worker the reason would be gone
-        return Mark(epoch=each.epoch, state="failed", reason=broken, why=broken)
+        back = _stands_by(view, each)
+        return Mark(epoch=each.epoch, state="failed", reason=broken, handed_back=back, why=broken)
     if each.worker is None:
         return _begin(each, view, now)
     if each.phase == "ready" and each.state == "warming":
@@ -195,7 +201,8 @@ def _activate(each: DeploymentView, view: FlowView) -> Action | None:
         return None
     if each.state != "live" and any(other.ended and other.prepared for other in others):
         return None
-    return Activate(epoch=each.epoch, why="it is ready and no other trigger is live")
+    again = each.state == "live"
+    return Activate(epoch=each.epoch, why="it is ready and no other trigger is live", again=again)
 
 
 def _silent(other: DeploymentView, each: DeploymentView) -> bool:
@@ -220,7 +227,18 @@ def _keep_live(each: DeploymentView, view: FlowView, now: float) -> Action | Non
     late = each.phase in ("warming", None) and _late(each, view, now)
     if late or each.phase == "failed":
         return _stop(each, f"its worker is {each.phase or 'silent'} and is started again")
+    if not each.measured and each.phase == "live" and _settled(each, view, now):
+        return Measure(epoch=each.epoch, why="the switch to it is over")
     return None
+
+
+def _settled(each: DeploymentView, view: FlowView, now: float) -> bool:
+    """Whether nothing waits because of the switch any more: what was there before is done, or moved, a while ago."""
+    for other in view.deployments:
+        if other.epoch < each.epoch and other.state != "standby" and not (other.ended and not other.prepared):
+            return False
+    changes = [other.changed for other in view.deployments if other.state == "standby"]
+    return now >= max([each.changed, *changes]) + SETTLED_AFTER
 
 
 # -- those before the target --------------------------------------------------------------------------------------
@@ -231,14 +249,11 @@ def _live_before(each: DeploymentView, target: DeploymentView, view: FlowView, n
     if target.state == "live":
         return _superseded(each, target, view, now)
     if target.strategy == "restart":
-        makes_way = target.prepared and not target.cannot
-    else:
-        makes_way = target.state == "ready" and target.phase == "ready" and not target.pending
-    if not makes_way:
-        return _keep_live(each, view, now)
-    if target.strategy == "handover":
+        if target.prepared and not target.cannot:
+            return _put_away(each, f"deployment {target.epoch} takes its place", successor=target.epoch)
+    elif target.state == "ready" and target.phase == "ready" and not target.pending:
         return _hand_over(each, target)
-    return _put_away(each, f"deployment {target.epoch} takes its place", successor=target.epoch)
+    return _keep_live(each, view, now)
 
 
 def _hand_over(each: DeploymentView, target: DeploymentView) -> Action | None:

@@ -39,7 +39,8 @@ WARMING_AT_ONCE = 8
 """Workers that warm up at the same time: starting everything at once makes each of them late."""
 LONGEST_HOLD = 5.0
 """Seconds after which a failed action on a deployment is planned again, at most."""
-CANCEL_AGAIN = 0.2
+CANCEL_AGAIN = 2.0
+"""Seconds after which what was cancelled and goes on is cancelled again; not soon, since the store cleans up then."""
 HOST_MARGIN = 15.0
 """Seconds a deployment has beyond its hosts' own deadline."""
 

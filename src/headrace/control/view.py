@@ -21,12 +21,11 @@ Wish = Literal["running", "stopped", "suspended"]
 """``suspended``: no worker runs, but deployments stay what they are; also what `down` does to every flow."""
 State = Literal["warming", "ready", "live", "draining", "standby", "stopped", "failed"]
 Phase = Literal["warming", "ready", "live", "draining", "drained", "failed", "stopped"]
-Strategy = Literal["handover", "replace", "restart"]
+Strategy = Literal["handover", "restart"]
 """How a deployment takes the place of the live one.
 
     handover   warm beside it, silence the old trigger, activate; the old steps finish what they have
-    replace    warm beside it, stop the old worker, take over its queue, activate
-    restart    stop the old worker, then warm
+    restart    stop the old worker, warm, take over its queue, activate
 """
 
 ENDED = ("stopped", "failed")
@@ -64,7 +63,7 @@ class DeploymentView:
 
     epoch: int
     state: State
-    strategy: Strategy = "replace"
+    strategy: Strategy = "handover"
     worker: WorkerView | None = None
     pending: str = ""
     """The action under way on it."""
@@ -82,6 +81,9 @@ class DeploymentView:
     """When its state last changed."""
     fault: str = ""
     """Why it does worse than the deployment before it (`headrace.control.watch`); empty while it does not."""
+
+    measured: bool = True
+    """What its switch was like is known and written down, or there was none."""
 
     @property
     def ended(self) -> bool:

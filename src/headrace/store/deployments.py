@@ -40,7 +40,7 @@ __all__ = [
 
 State = Literal["warming", "ready", "live", "draining", "standby", "stopped", "failed"]
 ENDED = ("stopped", "failed")
-Strategy = Literal["handover", "replace", "restart"]
+Strategy = Literal["handover", "restart"]
 """How it takes the place of the live one: see `headrace.control.view.Strategy`."""
 Cause = Literal["", "publish", "start", "rollback", "on-push", "rollout"]
 """Who wanted it: a person by one of three verbs, a policy, or a rollout; empty: an older server did not note it."""

@@ -97,7 +97,7 @@ class Stage:
         assert self._running is not None
         while not self._running.done():  # before Python 3.12 a cancellation may be swallowed by `asyncio.wait_for`
             self._running.cancel()
-            await asyncio.wait([self._running], timeout=0.2)
+            await asyncio.wait([self._running], timeout=3)
         await self._disconnect()
 
     async def _disconnect(self) -> None:

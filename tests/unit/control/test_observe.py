@@ -167,7 +167,7 @@ def test_ended_deployments_matter_while_they_have_queues_or_a_worker(observer: O
 def test_what_belongs_to_flows_that_are_gone_is_forgotten(observer: Observer) -> None:
     observer.owning |= {("f", 1), ("g", 1)}
     observer.heard(heartbeat("live"))
-    observer.forget({"g"})
+    observer.forget({"g": Wished("g", "other", "running", ())})
     assert observer.owning == {("g", 1)}
     assert observer.state(KEY) is None
 

@@ -112,7 +112,7 @@ def test_the_shutdown_hook_runs_only_where_startup_may_have_run() -> None:
     both = deployment(1, "live", "live"), deployment(2, "warming", "warming")
     finals = {each.epoch: each.final for each in planned(*both, wish="stopped") if isinstance(each, Stop)}
     assert finals == {1: True, 2: False}
-    (stop,) = planned(both[0], deployment(2, "ready", "ready"))
+    (stop,) = planned(both[0], deployment(2, "warming", strategy="restart"))
     assert isinstance(stop, Stop)
     assert (stop.final, stop.successor) == (False, 2), "whether the trigger is another one is for the carrying out"
     assert not any(each.final for each in planned(*both, wish="suspended") if isinstance(each, Stop))
@@ -146,10 +146,9 @@ def test_queues_are_taken_over_oldest_first() -> None:
 OLD = deployment(1, "live", "live")
 
 
-@pytest.mark.parametrize("strategy", ["handover", "replace"])
 @pytest.mark.parametrize("worker", [None, "warming"])
-def test_the_old_deployment_runs_while_the_new_one_warms(strategy: Strategy, worker: Phase | None) -> None:
-    new = deployment(2, "warming", worker, strategy=strategy)
+def test_the_old_deployment_runs_while_the_new_one_warms(worker: Phase | None) -> None:
+    new = deployment(2, "warming", worker)
     assert kinds(OLD, new) == ([("Start", 2)] if worker is None else [])
     dead = deployment(1, "live")
     assert ("Start", 1) in kinds(dead, new)
@@ -209,9 +208,8 @@ def test_hand_back_when_the_new_deployment_fails_before_its_activation() -> None
     assert kinds(deployment(1, "live", "ready"), deployment(2, "failed", "live")) == [("Stop", 2)], "and waits for it"
 
 
-def test_replace_stops_the_old_worker_takes_over_and_activates() -> None:
-    new = deployment(2, "ready", "ready", strategy="replace")
-    assert kinds(OLD, new) == [("Stop", 1)]
+def test_a_dead_old_worker_leaves_its_queue_to_the_new_one_before_that_begins() -> None:
+    new = deployment(2, "ready", "ready")
     assert kinds(deployment(1, "live"), new) == [("Mark", 1)]
     assert kinds(deployment(1, "stopped"), new) == [("TakeOver", 1)]
     assert kinds(deployment(1, "stopped", prepared=False), new) == [("Activate", 2)]
@@ -268,7 +266,7 @@ class Faults(RuleBasedStateMachine):
         self.world = World()
 
     @rule(
-        strategy=st.sampled_from(["handover", "replace", "restart"]),
+        strategy=st.sampled_from(["handover", "handover", "restart"]),
         fate=st.sampled_from(["good", "good", "good", "never", "fails", "cannot"]),
     )
     def publish(self, strategy: Strategy, fate: str) -> None:
@@ -302,7 +300,7 @@ class Faults(RuleBasedStateMachine):
     def begin(self, live: int) -> None:
         """Most stories begin with a flow that runs."""
         if live:
-            self.world.publish("replace", "good")
+            self.world.publish("handover", "good")
             self.world.calm()
 
     @rule(seconds=st.integers(1, 6), data=st.data())
@@ -387,7 +385,7 @@ Faults.TestCase.settings = settings(
 TestFaults = Faults.TestCase
 
 
-@pytest.mark.parametrize("strategy", ["handover", "replace", "restart"])
+@pytest.mark.parametrize("strategy", ["handover", "restart"])
 def test_fifty_publishes_leave_one_of_everything(strategy: Strategy) -> None:
     world = World()
     for _ in range(50):

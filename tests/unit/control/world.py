@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from headrace.control.action import Action, Activate, Mark, Prepare, Quiesce, Start, Stop, TakeOver
+from headrace.control.action import Action, Activate, Mark, Measure, Prepare, Quiesce, Start, Stop, TakeOver
 from headrace.control.plan import plan
 from headrace.control.view import ENDED, DeploymentView, FlowView, Limits, Phase, State, Strategy, Wish, WorkerView
 
@@ -34,6 +34,7 @@ class Row:
     strategy: Strategy
     fate: Fate
     changed: float
+    measured: bool = True
 
 
 @dataclass
@@ -103,6 +104,7 @@ class World:
                     died=memory.died,
                     deaths=memory.deaths,
                     changed=row.changed,
+                    measured=row.measured,
                 )
             )
         return FlowView(flow_id="f", wish=self.wish, deployments=tuple(deployments), limits=LIMITS)
@@ -153,6 +155,7 @@ class World:
             Prepare: self._prepare,
             Start: self._start,
             Activate: self._activate,
+            Measure: self._measure,
             Quiesce: self._quiesce,
             Stop: self._stop,
             TakeOver: self._take_over,
@@ -186,7 +189,13 @@ class World:
         worker.heard_at = self.now
         yield
         self._set_state(action.epoch, "live")
+        if not action.again:
+            self.rows[action.epoch].measured = False
         yield
+
+    def _measure(self, action: Measure) -> Iterator[None]:
+        yield
+        self.rows[action.epoch].measured = True
 
     def _quiesce(self, action: Quiesce) -> Iterator[None]:
         self._set_state(action.epoch, "draining")
@@ -268,6 +277,7 @@ class World:
             return not self.workers
         return (
             all(row.state in (*ENDED, "live") for row in self.rows.values())
+            and all(row.measured for row in self.rows.values() if row.state == "live")
             and all(
                 self.rows[epoch].state == "live" and worker.phase == "live" for epoch, worker in self.workers.items()
             )
