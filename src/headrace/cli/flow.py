@@ -182,6 +182,9 @@ def _flow_name(client: Client, text: str, file: Path) -> str:
 def _note(flow: dict[str, Any]) -> str:
     """What a person should know of the flow besides its state."""
     notes = [flow["reason"]] if flow.get("reason") else []
+    current = flow.get("deployment")
+    if current and current["state"] not in ENDED and current["version"] != flow["version"]:
+        notes.append(f"runs version {current['version']}")
     notes += [
         f"{each['step']} runs {each['component']} revision {each['running']}, latest is {each['latest']}"
         for each in flow.get("outdated") or ()

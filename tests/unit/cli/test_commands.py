@@ -114,6 +114,15 @@ def test_every_list_prints_a_table_and_json(server: Server, capsys: Out) -> None
         assert isinstance(json.loads(capsys.readouterr().out), list)
 
 
+def test_a_flow_that_runs_an_older_version_says_so(server: Server, capsys: Out) -> None:
+    server.answers["GET /flows"] = page({**FLOW, "version": 4, "outdated": [], "has_draft": False})
+    assert main(["flow", "list"]) == 0
+    assert "runs version 3" in capsys.readouterr().out
+    server.answers["GET /flows"] = page({**FLOW, "outdated": []})
+    assert main(["flow", "list"]) == 0
+    assert "runs version" not in capsys.readouterr().out
+
+
 def test_an_empty_list_says_what_to_do(server: Server, capsys: Out) -> None:
     server.answers["GET /flows"] = page()
     assert main(["flow", "list"]) == 0
