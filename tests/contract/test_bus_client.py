@@ -110,6 +110,26 @@ async def _ignore(subject: str, data: bytes, reply: str) -> None:
     """Receive nothing."""
 
 
+async def test_a_cancellation_that_nats_py_swallows_is_heeded(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`asyncio.wait_for` of Python 3.11 does that when the result comes at the same moment."""
+    reached = asyncio.Event()
+
+    async def flush(timeout: float) -> None:
+        reached.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return
+
+    monkeypatch.setattr(plane.bus._client, "flush", flush)
+    listening = asyncio.create_task(plane.bus.on_message("x", print))
+    await reached.wait()
+    listening.cancel()
+    await asyncio.wait([listening])
+    assert listening.cancelled()
+    assert not any(each.subject == "x" for each in plane.bus._client._subs.values())
+
+
 async def test_what_a_handler_raises_does_not_end_the_connection(plane: Plane) -> None:
     def broken(*message: Any) -> None:
         raise LookupError("a mistake")

@@ -66,6 +66,14 @@ class _Client(Client):
             await super()._process_msg(sid, subject, reply, data, headers)  # type: ignore[arg-type]
 
 
+def _heed_cancellation() -> None:
+    """`asyncio.wait_for` of Python 3.11, which nats-py uses, swallows a cancellation that comes with the result: the
+    task would go on as if nobody had cancelled it. Our own code uses `asyncio.timeout`."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 _HEADER_LINE = b"NATS/1.0\r\n"
 
 
@@ -252,6 +260,7 @@ class Bus:
             raise Unavailable("no-answer", "the broker is away")
         try:
             await self._client.flush(timeout=10)
+            _heed_cancellation()
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise Unavailable("no-answer", f"the broker does not answer: {error}") from error
 
@@ -261,7 +270,9 @@ class Bus:
 
     async def _ask(self, subject: str, data: bytes, timeout: float) -> Msg:
         try:
-            return await self._client.request(subject, data, timeout=timeout)
+            answer = await self._client.request(subject, data, timeout=timeout)
+            _heed_cancellation()
+            return answer
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise Unavailable("no-answer", f"nobody answered on {subject}: {error or 'timeout'}") from error
 
@@ -303,6 +314,7 @@ class Bus:
 
         try:
             subscription = await client.subscribe(subject, cb=callback, pending_msgs_limit=-1, pending_bytes_limit=-1)
+            _heed_cancellation()
             await self.flush()
         except BaseException as error:
             await undo()

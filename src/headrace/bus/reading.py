@@ -69,7 +69,8 @@ async def _read_once(
         expected = 1
         while follow or position.left > 0:
             try:
-                subject, reply, data, headers = await asyncio.wait_for(queue.get(), SILENCE)
+                async with asyncio.timeout(SILENCE):
+                    subject, reply, data, headers = await queue.get()
             except TimeoutError:
                 if await _lives(bus, stream, wanted["name"]):
                     continue

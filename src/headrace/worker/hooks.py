@@ -92,6 +92,7 @@ class _Waiting:
 
     async def wait(self, seconds: float) -> frames.Frame:
         try:
-            return await asyncio.wait_for(self._ready, seconds)
+            async with asyncio.timeout(seconds):
+                return await self._ready
         except TimeoutError:
             raise Refused("hook-failed", "the host for the shutdown hook was not ready in time") from None

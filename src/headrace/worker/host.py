@@ -117,7 +117,8 @@ class Host:
                 self.state = "backoff"
                 self._log.platform("error", f"the host ended ({self.reason}); it starts again in {pause:.1f} s")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stop.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._stop.wait()
                 pause = min(pause * 2, LONGEST_PAUSE)
                 self.restarts += 1
             self.state = "stopped"
@@ -179,7 +180,8 @@ class Host:
 
     async def _gone_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._gone.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._gone.wait()
         except TimeoutError:
             return False
         return True
@@ -362,7 +364,8 @@ class Host:
         self._hooks[self._hook] = answer
         self.send(frames.hook_frame(self._hook, name, self._step.fields, data))
         try:
-            end = await asyncio.wait_for(answer, seconds)
+            async with asyncio.timeout(seconds):
+                end = await answer
         except TimeoutError:
             raise Refused("hook-failed", f"`{name}` did not end within {seconds:g} s") from None
         finally:

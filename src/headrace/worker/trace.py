@@ -79,7 +79,8 @@ class Trace:
             done = asyncio.Event()
             self._settled = done.set
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(done.wait(), CLOSE_WITHIN)
+                async with asyncio.timeout(CLOSE_WITHIN):
+                    await done.wait()
 
 
 class StepLog:
