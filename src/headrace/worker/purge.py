@@ -28,6 +28,7 @@ class Purge:
     def __init__(self, bus: Bus, spec: DeploymentSpec) -> None:
         self._bus = bus
         self._spec = spec
+        self._everything = f"flow.{spec.flow_id}.>"
         self._last = 0.0
 
     async def measure(self) -> int:
@@ -37,32 +38,45 @@ class Purge:
     async def run(self) -> int:
         """Purge when it is time or room is short; return the bytes the journal holds afterwards."""
         state = await journal.state(self._bus, self._spec.flow_id)
-        budget = self._spec.journal_bytes
-        purged = 0
-        if state.bytes > budget * CROWDED:
-            share = 1 - AIM * budget / state.bytes
-            purged = await self._below(state.first + int((state.last - state.first + 1) * share))
-        elif time.monotonic() - self._last > EVERY:
+        if state.bytes > self._spec.journal_bytes * CROWDED:
+            return await self._make_room(state)
+        if time.monotonic() - self._last > EVERY:
             self._last = time.monotonic()
-            purged = await self._older_than(self._spec.journal_keep, state.last)
-        return await self.measure() if purged else state.bytes
+            entry = await self._bus.first_since(subjects.stream(self._spec.flow_id), self._everything, self._oldest())
+            limits = await self._limits()
+            if await self._below(limits, entry.seq if entry is not None else state.last + 1):
+                return await self.measure()
+        return state.bytes
 
-    async def _older_than(self, seconds: float, last: int) -> int:
-        moment = int((time.time() - seconds) * 1000)
-        subject = f"flow.{self._spec.flow_id}.>"
-        entry = await self._bus.first_since(subjects.stream(self._spec.flow_id), subject, moment)
-        return await self._below(entry.seq if entry is not None else last + 1)
+    def _oldest(self) -> int:
+        return int((time.time() - self._spec.journal_keep) * 1000)
 
-    async def _below(self, seq: int) -> int:
-        """Delete, per subject, what is below ``seq`` and not above the floors of any who read it; how much that was.
+    async def _make_room(self, state: journal.State) -> int:
+        """Delete the oldest, step by step: where one message is held for long, all behind it may be gone already."""
+        budget = self._spec.journal_bytes
+        limits = await self._limits()
+        low, size = state.first, state.bytes
+        while size > budget * CROWDED and low <= state.last:
+            low += max(int((state.last - low + 1) * (1 - AIM * budget / size)), 1)
+            if await self._below(limits, low):
+                size = await self.measure()
+        return size
 
-        ``seq`` was chosen before the floors are read, so what comes in meanwhile is above it.
+    async def _limits(self) -> dict[str, int]:
+        """Each subject in the journal, with the sequence number below which its readers need nothing any more.
+
+        What to delete is chosen before, or from what there was before, so what comes in meanwhile is safe.
         """
         state = await journal.state(self._bus, self._spec.flow_id, with_subjects=True)
         floors = await journal.floors(self._bus, self._spec.flow_id)
+        return {
+            subject: floors.get(subject, state.last) + 1 for subject in state.subjects if not subject.endswith(ERRORS)
+        }
+
+    async def _below(self, limits: dict[str, int], seq: int) -> int:
+        """Delete what is below ``seq`` and not needed; how much that was."""
         purged = 0
-        for subject in state.subjects:
-            limit = min(seq, floors.get(subject, seq) + 1)
-            if limit > 1 and not subject.endswith(ERRORS):
-                purged += await journal.purge_below(self._bus, self._spec.flow_id, subject, limit)
+        for subject, limit in limits.items():
+            if min(seq, limit) > 1:
+                purged += await journal.purge_below(self._bus, self._spec.flow_id, subject, min(seq, limit))
         return purged
