@@ -39,11 +39,11 @@ MIDDLES = {
     "slow-start": "import time\ndef init(cfg):\n    time.sleep(1.2)\n",
     "crashes": "import os, threading\ndef init(cfg):\n    threading.Timer(1.0, os._exit, [7]).start()\n",
     "fails": "async def process(msg):\n    raise ValueError(f\"no {msg.body['n']} for me\")\n",
-    "leaks": "kept = []\nasync def process(msg):\n    kept.append(bytearray(4_000_000))\n    return msg.body\n",
+    "leaks": "kept = []\nasync def process(msg):\n    kept.append(b'x' * 1_000_000)\n    return msg.body\n",
     "slow": "import asyncio\nasync def process(msg):\n    await asyncio.sleep(0.02)\n    return msg.body\n",
     "deaf": (
         "import signal, time\n"
-        "def init(cfg):\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "async def init(cfg):\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "async def process(msg):\n    if msg.body['n'] % 50 == 49:\n        time.sleep(2)\n    return msg.body\n"
     ),
     "trapped": (

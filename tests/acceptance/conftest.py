@@ -10,7 +10,7 @@ from tests.acceptance.cast import Cast
 from headrace.testing.platform import Platform, platform
 
 ENVIRONMENT = {
-    "HEADRACE_WATCH_FOR": "6s",
+    "HEADRACE_WATCH_FOR": "10s",
     "HEADRACE_STOP_WITHIN": "500ms",
     "HEADRACE_READY_WITHIN": "3s",
     "HEADRACE_DRAIN_WITHIN": "3s",

@@ -37,8 +37,9 @@ from headrace.store.deployments import Deployment, Handover
 __all__ = ["Deployer", "ask"]
 
 ANSWER_WITHIN = 5.0
-ACTIVATE_WITHIN = 75.0
-"""A ``startup`` hook may take a minute."""
+HOOK_WITHIN = 60.0
+"""What ``startup`` and ``shutdown`` may take, as `headrace.worker.hooks` has it."""
+ACTIVATE_WITHIN = HOOK_WITHIN + 15.0
 KILL_MARGIN = 5.0
 ASK_EVERY = 1.0
 
@@ -201,6 +202,11 @@ class Deployer:
             return  # somebody wished for a newer one meanwhile: plan anew
         final = await self._trigger_changes(key, action.successor)
         self._observer.heard(await ask(self._bus, key, "quiesce", final=final))
+        within = 2 * self._settings.stop_within + (HOOK_WITHIN if final else 0) + KILL_MARGIN
+        try:
+            await self._observer.reaches(key, ("draining", "drained", "failed"), within)
+        except TimeoutError:
+            raise Unavailable("no-answer", f"the trigger of deployment {action.epoch} does not fall silent") from None
 
     async def _stop(self, flow_id: str, action: Stop) -> None:
         key = flow_id, action.epoch

@@ -184,6 +184,26 @@ class Trial:
         assert isinstance(found, list)
         return found
 
+    async def retry_errors(self) -> int:
+        """Run every open error again, until none is left; how many that was."""
+        count = 0
+        while True:
+            open_ = (await self.api.get("/errors", flow=self.name, state="open", limit=1))["items"]
+            if not open_:
+                return count
+            count += len((await self.api.post("/errors/retry", {"flow": self.name}))["retried"])
+
+    async def kept(self, epoch: int) -> dict[str, Any]:
+        """The deployment with what is kept of its failure, as soon as it has no worker any more."""
+
+        async def ended() -> dict[str, Any] | None:
+            found: dict[str, Any] = await self.api.get(f"/flows/{self.name}/deployments/{epoch}")
+            return found if found["worker_pid"] is None else None
+
+        found = await until(ended, within=20, what=f"the worker of {epoch} has ended")
+        assert isinstance(found, dict)
+        return found
+
     async def worker(self, epoch: int) -> psutil.Process:
         """The worker of a deployment, as the runtime knows it, as soon as it runs."""
         flow_id = str((await self.api.get(f"/flows/{self.name}"))["id"])
