@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.components.build_log import BuildLog
-from headrace.components.program import LAST_WORDS, end, finished, log_lines
+from headrace.components.program import end, finished, log_lines, status
 from headrace.errors import Invalid
 from headrace.flows.catalog import Offer
 from headrace.sandbox import Command, resident
@@ -28,6 +28,9 @@ class _Failure:
     name: str
     message: str
     stack: str
+
+
+_ENDED = _Failure("", "", "")
 
 
 async def check(
@@ -71,25 +74,29 @@ async def _load(offer: Offer, command: Command, log: BuildLog, memory: int) -> _
     try:
         writer.write(_load_frame(offer))
         async with asyncio.timeout(LOAD_WITHIN):
-            failure = await _within(memory, process.pid, _answer(reader, log))
+            failure = await _within(memory, process, _answer(reader, log))
             if failure is not None and not failure.name:  # it ended: say how, after all it printed
-                status = await process.wait()
-                return _Failure("the host ended", f"exit status {status}, before it was ready", "")
+                code = await status(process)
+                return _Failure("the host ended", f"exit status {code}, before it was ready", "")
             return failure
     except TimeoutError:
         return _Failure("no answer", f"nothing after {LOAD_WITHIN:g} s; does the module do work when imported?", "")
     finally:
         await end(process)
-        await finished(printing, LAST_WORDS)  # before the socket is closed, which a dying host would complain about
+        await finished([printing], process)  # before the socket is closed, which a dying host would complain about
         writer.close()
 
 
-async def _within(memory: int, pid: int, answer: Coroutine[Any, Any, _Failure | None]) -> _Failure | None:
-    """The answer, unless the host takes more memory than it may before it comes."""
+async def _within(
+    memory: int, process: asyncio.subprocess.Process, answer: Coroutine[Any, Any, _Failure | None]
+) -> _Failure | None:
+    """The answer, unless the host takes more memory than it may, or ends, before it comes."""
     answering = asyncio.create_task(answer)
     try:
         while not (await asyncio.wait((answering,), timeout=LOOK_AGAIN))[0]:
-            taken = await asyncio.to_thread(resident, pid)
+            if process.returncode is not None:  # and something it left running holds the socket open
+                return _ENDED
+            taken = await asyncio.to_thread(resident, process.pid)
             if taken > memory:
                 return _Failure("memory", f"{taken >> 20} MB, over the limit of {memory >> 20} MB", "")
         return answering.result()
@@ -114,7 +121,7 @@ async def _answer(reader: asyncio.StreamReader, log: BuildLog) -> _Failure | Non
         except (ConnectionError, ValueError):
             line = b""
         if not line.endswith(b"\n"):
-            return _Failure("", "", "")
+            return _ENDED
         frame = _frame(line)
         if frame.get("type") == "ready":
             return None

@@ -7,13 +7,15 @@ import contextlib
 import os
 import re
 import signal
+from collections.abc import Iterable
 
 from headrace.components.build_log import BuildLog
 from headrace.sandbox import Command
 
-__all__ = ["LAST_WORDS", "end", "finished", "log_lines", "run"]
+__all__ = ["LAST_WORDS", "end", "finished", "log_lines", "run", "status"]
 
 CHUNK = 64 * 1024
+LOOK_AGAIN = 0.05
 LAST_WORDS = 2.0
 """Seconds for what a program that has ended printed; what it left running may hold its output open for ever."""
 _ENDS = re.compile(rb"\r\n|\n|\r")
@@ -41,12 +43,11 @@ async def run(command: Command, log: BuildLog, *, keep_stdout: bool = False) -> 
         reading = [log_lines(process.stdout, log)]
     tasks = [asyncio.create_task(each) for each in reading]
     try:
-        status = await process.wait()
+        code = await status(process)
     finally:
         await end(process)
-        for task in tasks:
-            await finished(task, LAST_WORDS)
-    return status, b"".join(kept)
+        await finished(tasks, process)
+    return code, b"".join(kept)
 
 
 async def _keep(stream: asyncio.StreamReader, kept: list[bytes]) -> None:
@@ -54,11 +55,15 @@ async def _keep(stream: asyncio.StreamReader, kept: list[bytes]) -> None:
         kept.append(part)
 
 
-async def finished(task: asyncio.Task[None], within: float) -> None:
-    """Wait for a task that reads output; what is not done by then is cancelled."""
-    await asyncio.wait((task,), timeout=within)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+async def finished(tasks: Iterable[asyncio.Task[None]], process: asyncio.subprocess.Process) -> None:
+    """Wait for the tasks that read what a process, which has ended, printed; give up after `LAST_WORDS`."""
+    _, late = await asyncio.wait(tasks, timeout=LAST_WORDS)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.gather(*late, return_exceptions=True)
+        # asyncio closes it by itself only when nobody can write to the pipes any more.
+        process._transport.close()  # type: ignore[attr-defined]
 
 
 async def log_lines(stream: asyncio.StreamReader, log: BuildLog) -> None:
@@ -81,4 +86,18 @@ async def end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        await status(process)
+
+
+async def status(process: asyncio.subprocess.Process) -> int:
+    """The exit status of a process when it has ended.
+
+    `asyncio.subprocess.Process.wait` may wait for more: that nobody who inherited its pipes holds them open.
+    """
+    waiting = asyncio.ensure_future(process.wait())
+    try:
+        while process.returncode is None:
+            await asyncio.wait((waiting,), timeout=LOOK_AGAIN)
+    finally:
+        waiting.cancel()
+    return process.returncode

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from headrace import sandbox
-from headrace.components import load_check
+from headrace.components import load_check, program
 from headrace.components.build_log import BuildLog
 from headrace.errors import Invalid
 from headrace.flows.catalog import Offer
@@ -72,10 +72,12 @@ async def test_a_host_that_takes_too_much_memory(tmp_path: Path, monkeypatch: py
 async def test_what_a_host_leaves_running_holds_nothing_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: sandbox.Mode
 ) -> None:
-    monkeypatch.setattr(load_check, "LAST_WORDS", 0.2)
+    monkeypatch.setattr(program, "LAST_WORDS", 0.2)
     daemon = "os.fork() or (os.setsid(), time.sleep(5), os._exit(0))"
     async with asyncio.timeout(4):
         assert "ready" not in await load(tmp_path, f"{daemon}\n{READY}\ntime.sleep(1000)", mode=mode)
+        with pytest.raises(Invalid, match="exit status 3"):
+            await load(tmp_path, f"{daemon}\nos._exit(3)", mode=mode)
 
 
 async def test_a_host_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
