@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -150,6 +151,24 @@ async def test_reading_is_not_cut_short_by_a_restart(plane: Plane) -> None:
             await plane.broker.start()
             await until(lambda: plane.bus.connected)
     assert seen == list(range(1, 3_001))
+
+
+async def test_what_waits_for_an_answer_hears_of_a_lost_connection_at_once(plane: Plane) -> None:
+    began = asyncio.get_running_loop().time()
+    process = plane.broker.process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)  # it answers nothing any more
+    asking = [
+        asyncio.ensure_future(plane.bus.api("STREAM.INFO.S")),
+        asyncio.ensure_future(plane.bus.store("s.a", b"no id")),
+        asyncio.ensure_future(plane.bus.last("S", "s.a")),
+    ]
+    await asyncio.sleep(0.1)
+    await kill_broker(plane)
+    await plane.broker.start()
+    for answer in await asyncio.gather(*asking, return_exceptions=True):
+        assert isinstance(answer, Unavailable) and answer.reason == "no-answer"
+    assert asyncio.get_running_loop().time() - began < 4
 
 
 async def test_ids_are_remembered_over_a_restart_of_the_broker(plane: Plane) -> None:

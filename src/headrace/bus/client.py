@@ -2,8 +2,9 @@
 
 nats-py keeps the connection (handshake, reconnecting, pings, subscriptions). Two shortcuts make the hot path cheap:
 `Bus.store_nowait` writes a publish straight into the outgoing buffer (see `headrace.bus.stores`); `Bus.on_message`
-hands raw messages to a plain function from the read loop. Both reach into three private attributes of nats-py
-(``_pending``, ``_process_msg``, ``_transport``), which `tests/contract/test_bus_client.py` pins.
+hands raw messages to a plain function from the read loop. Both, and what
+a lost connection needs, reach into private attributes of nats-py (``_pending``, ``_process_msg``, ``_transport``,
+``_resp_map``, ``_sid``, ``_subs``), which `tests/contract/test_bus_client.py` pins.
 """
 
 from __future__ import annotations
@@ -162,6 +163,9 @@ class Bus:
         self._away = True
         self.session += 1
         self._stores.away()
+        for answer in list(self._client._resp_map.values()):
+            if not answer.done():  # it is lost, or was never asked for
+                answer.set_exception(nats.errors.StaleConnectionError())
         unsent, self._client._pending = self._client._pending, []
         self._client._pending_data_size = 0
         self._later += [command for command in unsent if command.startswith(b"PUB ")]

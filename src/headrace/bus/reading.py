@@ -59,10 +59,11 @@ async def _read_once(
     bus: Bus, stream: str, config: dict[str, Any], position: _Position, *, follow: bool
 ) -> AsyncGenerator[Entry]:
     """Read until the end, or until something is missing: then the caller starts again behind the last entry."""
-    queue: asyncio.Queue[tuple[bytes, bytes, bytes, bytes | None]] = asyncio.Queue()
+    queue: asyncio.Queue[tuple[bytes, bytes, bytes, bytes | None] | None] = asyncio.Queue()
     inbox = f"_INBOX.{secrets.token_hex(8)}"
     undo = await bus.on_message(inbox, lambda *message: queue.put_nowait(message))
     wanted = _config(position.next, inbox) | config
+    forget = bus.on_reconnect(lambda: queue.put_nowait(None))
     try:
         info = await bus.api(f"CONSUMER.CREATE.{stream}.{wanted['name']}", {"stream_name": stream, "config": wanted})
         position.left = int(info["num_pending"])
@@ -70,11 +71,14 @@ async def _read_once(
         while follow or position.left > 0:
             try:
                 async with asyncio.timeout(SILENCE):
-                    subject, reply, data, headers = await queue.get()
+                    message = await queue.get()
             except TimeoutError:
                 if await _lives(bus, stream, wanted["name"]):
                     continue
                 return
+            if message is None:
+                return
+            subject, reply, data, headers = message
             if not reply.startswith(b"$JS.ACK."):
                 if reply:  # flow control
                     bus.publish(reply.decode(), b"", keep=False)
@@ -86,6 +90,7 @@ async def _read_once(
             position.next, position.left = entry.seq + 1, left
             yield entry
     finally:
+        forget()
         await undo()
         # Should this fail, the broker removes the consumer by itself when nobody reads.
         with contextlib.suppress(HeadraceError):

@@ -238,13 +238,13 @@ class Stores:
     def back(self) -> None:
         """The broker is there again: what has no answer is sent again, of each subject the oldest first and alone.
 
-        What was sent without an id may be stored already: `sweep` ends it.
+        What was sent without an id may be stored already, and its answer is lost: that ends in `Unavailable`.
         """
         self._away = False
         self._trusted, self._back_at = set(), self._loop.time()
+        lost = [token for token, pending in self._waiting.items() if pending.sent and not pending.safe]
+        unsure = [self._waiting.pop(token) for token in lost]
         for pending in self._waiting.values():
-            if not pending.safe and pending.sent:
-                continue
             if not pending.patient:
                 self._go(pending)
                 continue
@@ -254,6 +254,8 @@ class Stores:
             gate.push(pending)
         for subject in self._gates:
             self._try(subject)
+        for pending in unsure:
+            pending.done(_no_answer())
 
     def sweep(self) -> None:
         """Once a second while connected: what was not answered in time is sent again, or ended."""
@@ -268,7 +270,7 @@ class Stores:
             else:
                 del self._waiting[token]
                 self._passed(pending, stored=False)
-                pending.done(Unavailable("no-answer", "the broker did not acknowledge in time"))
+                pending.done(_no_answer())
 
     def close(self) -> None:
         """End whatever waits with ``bus-closed``, now and later."""
@@ -277,6 +279,10 @@ class Stores:
         waiting, self._waiting = self._waiting, {}
         for pending in waiting.values():
             pending.done(_closed())
+
+
+def _no_answer() -> Unavailable:
+    return Unavailable("no-answer", "the broker did not acknowledge in time")
 
 
 def _closed() -> Unavailable:
