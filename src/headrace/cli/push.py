@@ -31,12 +31,17 @@ NAME = re.compile(r"[a-z][a-z0-9-]*")
 BUILD_WITHIN = 900.0
 RECEIVED_WITHIN = 30.0
 PAUSE = 0.1
+TRIES = 5
 NEVER_PUSHED = (
     *("__pycache__/", "*.pyc", ".venv/", "venv/", "node_modules/"),
     *(".DS_Store", ".mypy_cache/", ".ruff_cache/", ".pytest_cache/"),
 )
 """Left out of snapshots besides what the folder's own ``.gitignore`` says."""
 DEFAULT_AUTHOR = ("Headrace", "headrace@localhost")
+
+
+class _Overtaken(Refused):
+    """Another push has moved the remote's branch between our look and our push."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,20 @@ def push(client: Client, folder: Path, name: str, *, message: str | None, tell: 
     folder = folder.resolve()
     _ensure_component(client, name, tell)
     own = Git(folder, access(client))
+    for tries_left in range(TRIES - 1, -1, -1):
+        try:
+            commit = _push_once(client, own, name, message=message, tell=tell)
+            break
+        except _Overtaken:
+            if not tries_left:
+                raise
+            tell("Somebody else pushed at the same moment; trying again.")
+    return wait_built(client, name, commit)
+
+
+def _push_once(client: Client, own: Git, name: str, *, message: str | None, tell: Tell) -> str:
+    """Push the folder's content as it is now, on top of what the platform has now; the commit."""
+    folder = own.folder
     remote = _look(client, name, own)
     with ExitStack() as stack:
         git, commit = _commit(stack, own, remote, message)
@@ -91,7 +110,7 @@ def push(client: Client, folder: Path, name: str, *, message: str | None, tell: 
             what = "HEAD" if git is own else "a snapshot"
             tell(f"Pushing {what} of {folder} ({commit[:7]}) as {name}.")
             _send(git, remote.url, commit, tell)
-    return wait_built(client, name, commit)
+    return commit
 
 
 def wait_built(client: Client, name: str, commit: str) -> dict[str, Any]:
@@ -115,8 +134,13 @@ def _ensure_component(client: Client, name: str, tell: Tell) -> None:
     try:
         client.get(at("components", name))
     except NotFound:
-        client.post("/components", {"name": name})
-        tell(f"Created component {name}.")
+        try:
+            client.post("/components", {"name": name})
+        except Refused as error:
+            if error.reason != "component-exists":  # somebody else has made it meanwhile
+                raise
+        else:
+            tell(f"Created component {name}.")
 
 
 def _written_name(descriptor: Path) -> str | None:
@@ -223,6 +247,8 @@ def _send(git: Git, url: str, commit: str, tell: Tell) -> None:
 
 
 def _push_failed(said: list[str]) -> Refused:
+    if any("cannot lock ref" in line for line in said):
+        return _Overtaken("push-refused", "others push to it all the time", next_step="try again in a moment")
     if any(line.startswith("remote:") for line in said):
         return Refused(
             "push-refused",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.cli.double import Server, page
+from tests.unit.cli.double import Refusal, Server, page
 
 from headrace.cli import client, push
 from headrace.errors import Invalid, Refused
@@ -92,6 +93,37 @@ def test_snapshots_make_one_history(platform: Platform, folder: Path) -> None:
     second, _ = platform.push(folder)
     assert (first["revision"], second["revision"]) == (1, 2)
     assert platform.commits() == [first["commit"], second["commit"]]
+
+
+def test_a_push_that_another_one_overtakes_is_made_again_on_top_of_it(
+    platform: Platform, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.push(folder)
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    (other / "send.py").write_text("def process(msg):\n    return 3\n")
+    (folder / "send.py").write_text("def process(msg):\n    return 2\n")
+    send = push._send
+
+    def overtaken(*arguments: Any) -> None:
+        monkeypatch.setattr(push, "_send", send)
+        platform.push(other)
+        raise push._push_failed(["remote: error: cannot lock ref 'refs/heads/main': is at 1 but expected 2"])
+
+    monkeypatch.setattr(push, "_send", overtaken)
+    version, told = platform.push(folder)
+    assert version["revision"] == 3
+    assert platform.commits()[-1] == version["commit"]
+    assert any("Somebody else pushed" in line for line in told)
+
+
+def test_somebody_else_may_make_the_component_first(platform: Platform, folder: Path, server: Server) -> None:
+    platform.push(folder)
+    found = server.answers["GET /components/erp"]
+    answers = iter([Refusal(404, "component-not-found")])
+    server.answers["GET /components/erp"] = lambda _request: next(answers, found)
+    server.answers["POST /components"] = Refusal(409, "component-exists")
+    assert platform.push(folder)[0]["revision"] == 1
 
 
 def test_the_same_content_is_not_pushed_again(platform: Platform, folder: Path) -> None:
