@@ -94,6 +94,11 @@ class Platform:
         """The process of the ``server`` or the ``broker``."""
         return Identity.from_dict(json.loads((self.data / "run" / f"{part}.json").read_text()))
 
+    def access(self) -> dict[str, str]:
+        """Address and credentials of the broker."""
+        written = json.loads((self.data / "run" / "broker.json").read_text())
+        return {key: str(written[key]) for key in ("url", "user", "password")}
+
     def pid(self, part: str) -> int:
         """Process id of the server or the broker."""
         return self.part(part).pid
