@@ -395,3 +395,40 @@ async def test_order_is_kept_over_a_broker_that_comes_and_goes(plane: Plane) -> 
     count = len(await plane.bodies(spec, "last"))
     bodies = await arrived(plane, spec, "last", count + 100, within=40)
     assert bodies == [{"n": number} for number in range(len(bodies))]
+
+
+async def test_a_host_that_ignores_everything_is_ended_all_the_same(plane: Plane) -> None:
+    stubborn = (
+        "import signal, threading, time\n"
+        "def process(msg):\n"
+        "    print('at work', flush=True)\n"
+        "    while True:\n"
+        "        time.sleep(1)\n"
+        "async def init(ctx, cfg):\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    )
+    spec = plane.chain(hook(plane), action(plane, "stubborn", stubborn, timeout=600), stop_within=1, sandbox="off")
+    worker = await plane.live(spec)
+    await plane.send(spec, {"n": 1})
+    await logged(plane, spec, "stubborn", "at work")
+    host = worker.host(await worker.state(), "stubborn")
+    began = time.monotonic()
+    await worker.stop()
+    assert time.monotonic() - began < 8
+    await until(lambda: not host.is_running() or host.status() == "zombie")
+    assert (await journal.depth(plane.bus, spec.flow_id, spec.epoch, "stubborn")).total == 1
+
+
+async def test_a_drained_worker_can_be_made_live_again(plane: Plane) -> None:
+    spec = plane.chain(listener(plane, TICKING), action(plane, "last"))
+    worker = await plane.live(spec)
+    await arrived(plane, spec, "last", 5)
+    await worker.tell("quiesce")
+    await worker.reach("drained")
+    before = len(await plane.outputs(spec, "source"))
+    await worker.tell("activate")
+    await worker.reach("live")
+    bodies = await arrived(plane, spec, "last", before + 5)
+    assert bodies[before:][:5] == [{"n": number} for number in range(5)], "a fresh host begins anew"
+    consumers = (await plane.bus.api("CONSUMER.INFO.FLOW_f1.1_last"))["num_redelivered"]
+    assert consumers == 0
