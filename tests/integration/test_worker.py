@@ -347,7 +347,7 @@ async def test_startup_runs_once_per_flow_start_and_shutdown_only_when_the_flow_
     )
     spec = plane.chain(listener(plane, source), action(plane, "last"))
     worker = await plane.live(spec)
-    await logged(plane, spec, "source", "startup ran")
+    await arrived(plane, spec, "last", 1)
     await worker.stop()
     again = plane.restart(spec)
     await again.activate()
