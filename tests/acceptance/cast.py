@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 from headrace.testing.platform import Platform
+from headrace.testing.versions import FOLDERS, good
 
 __all__ = ["Cast"]
 
-COMPONENTS = Path(__file__).parents[2] / "bench" / "components"
-FOLDERS = {"source": "ledger-source", "middle": "shape", "sink": "ledger-sink"}
-"""Component by the first step that uses it."""
 
 LISTEN_ON = """
 import signal, time
@@ -31,8 +28,6 @@ async def listen(ctx: Context, cfg: dict[str, str]) -> None:
             time.sleep(1)  # its connection stays open
 """
 MIDDLES = {
-    "1": "",
-    "2": "# second\n",
     "unimportable": "import os\nif 'HEADRACE_FLOW_ID' in os.environ:\n    import nowhere\n",
     "bad-init": "def init(cfg):\n    raise RuntimeError('the door is locked')\n",
     "never-ready": "import time\ndef init(cfg):\n    time.sleep(3600)\n",
@@ -55,7 +50,7 @@ MIDDLES = {
         "        await reader.readline()\n"
     ),
 }
-"""What is put behind, or in front of, the code of the middle step."""
+"""What is put behind the code of the middle step."""
 TRAP_FIELDS = {name: {"label": name, "viewClass": "TextFieldView"} for name in ("trap", "at")}
 
 
@@ -88,31 +83,27 @@ class Cast:
         return {step: self(step.rstrip("23456789"), version) for step, version in named.items()}
 
 
-def _files(folder: str) -> dict[str, str]:
-    return {path.name: path.read_text() for path in (COMPONENTS / folder).iterdir() if path.is_file()}
-
-
 def _source(version: str) -> dict[str, str]:
-    files = _files("ledger-source")
     if version == "deaf":
+        files = good("source", 1)
         files["deaf.py"] = LISTEN_ON
         files["component.json"] = files["component.json"].replace('"events.py"', '"deaf.py"')
         return files
-    return files | {"events.py": files["events.py"] + f"# version {version}\n"}
+    return good("source", int(version))
 
 
 def _middle(version: str) -> dict[str, str]:
-    files = _files("shape")
+    if version in ("1", "2"):
+        return good("middle", int(version))
+    files = good("middle", 1)
     if version == "unbuildable":
         return files | {"requirements.txt": "no requirement at all, this\n"}
-    added = MIDDLES[version]
     if version == "trapped":
         descriptor = json.loads(files["component.json"])
         descriptor["actions"]["pass"]["fields"] = TRAP_FIELDS
         files["component.json"] = json.dumps(descriptor)
-    return files | {"shape.py": files["shape.py"] + added}
+    return files | {"shape.py": files["shape.py"] + MIDDLES[version]}
 
 
 def _sink(version: str) -> dict[str, str]:
-    files = _files("ledger-sink")
-    return files | {"arrived.py": files["arrived.py"].replace("MARK = 1", f"MARK = {version}")}
+    return good("sink", int(version))

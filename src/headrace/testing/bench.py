@@ -2,7 +2,8 @@
 
 The flow has three steps and two mappers (five steps). Events of about 300 bytes (and once 3 KB larger) come from a
 ledger over TCP; age at arrival is measured in the last step's own process. Server, recorder and history are on, as
-for any user. Figures are medians over the runs.
+for any user. Figures are medians over the runs. Then the same flow is published under load: see
+`headrace.testing.redeploy`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ import json
 import os
 import platform as machine
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from headrace.testing import peers
+from headrace.testing import peers, redeploy
 from headrace.testing.ledger import Ledger
 from headrace.testing.measure import ROOT, RUN_PARTS, mappings, measure, medians, order, rate_label
 from headrace.testing.platform import Platform, platform
@@ -40,6 +42,9 @@ def run(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="headrace bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="runs of each measurement; medians are shown (3)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of one measurement (10)")
+    parser.add_argument(
+        "--redeploy", action=argparse.BooleanOptionalAction, help="only, or without, what publishes cost a live flow"
+    )
     parser.add_argument("--peers", action="store_true", help="the same events through Node-RED as well")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--no-store", action="store_true", help="do not write a file under bench/results/")
@@ -48,17 +53,38 @@ def run(argv: Sequence[str]) -> int:
     if lacking:
         sys.stderr.write(f"{lacking}\n")
         return 1
-    measuring = _compare if options.peers else _bench
-    result = asyncio.run(measuring(options.runs, options.seconds, Console(stderr=True, quiet=options.json)))
-    if not options.no_store:
-        _store(result, "-peers" if options.peers else "")
+    results = [_one(part, options) for part in _parts(options)]
     if options.json:
-        sys.stdout.write(json.dumps(result, indent=2) + "\n")
-    elif options.peers:
-        peers.show(result, _console())
-    else:
-        _show(result)
-    return 0 if not any(_lost(row) for row in result["measurements"]) else 1
+        whole = results[0][0] if len(results) == 1 else {"speed": results[0][0], "redeploy": results[1][0]}
+        sys.stdout.write(json.dumps(whole, indent=2) + "\n")
+    return int(any(failed for _, failed in results))
+
+
+def _parts(options: argparse.Namespace) -> list[Part]:
+    if options.peers:
+        return [Part("-peers", _compare, peers.show, _any_lost)]
+    parts = [Part("", _bench, _show, _any_lost), Part("-redeploy", _redeploy, redeploy.show, redeploy.failed)]
+    return parts if options.redeploy is None else [parts[options.redeploy]]
+
+
+def _one(part: Part, options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
+    """Measure, store and show one part; whether it failed comes with its result."""
+    result = asyncio.run(part.measure(options.runs, options.seconds, Console(stderr=True, quiet=options.json)))
+    if not options.no_store:
+        _store(result, part.suffix)
+    if not options.json:
+        part.show(result, _console())
+    return result, part.failed(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the benchmark; ``suffix`` is that of its file."""
+
+    suffix: str
+    measure: Callable[[int, float, Console], Coroutine[Any, Any, dict[str, Any]]]
+    show: Callable[[dict[str, Any], Console], None]
+    failed: Callable[[dict[str, Any]], bool]
 
 
 def _lacking(*, with_peers: bool) -> str | None:
@@ -73,8 +99,9 @@ def _store(result: dict[str, Any], suffix: str) -> None:
     (RESULTS / name).write_text(json.dumps(result, indent=2) + "\n")
 
 
-def _lost(row: dict[str, Any]) -> float:
-    return float(row["lost"] if "lost" in row else row["headrace"]["lost"])
+def _any_lost(result: dict[str, Any]) -> bool:
+    rows = (row.get("headrace", row) for row in result["measurements"])
+    return any(row["lost"] for row in rows)
 
 
 def document(ledger: Ledger) -> dict[str, Any]:
@@ -123,6 +150,14 @@ async def _bench(runs: int, seconds: float, console: Console) -> dict[str, Any]:
                     rows.append(await _measure(running, rate, seconds, pad))
                 measurements.append({"events": label, "rate": rate} | medians(rows))
     return _conditions(runs, seconds) | {"measurements": measurements}
+
+
+async def _redeploy(runs: int, seconds: float, console: Console) -> dict[str, Any]:
+    """Publishes take a while: each run lasts twice as long."""
+    with platform() as running:
+        console.print("building two versions of the components …")
+        measured = await redeploy.measure(running, runs, 2 * seconds, console)
+    return _conditions(runs, 2 * seconds) | measured
 
 
 async def _compare(runs: int, seconds: float, console: Console) -> dict[str, Any]:
@@ -174,8 +209,7 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=120)
 
 
-def _show(result: dict[str, Any]) -> None:
-    console = _console()
+def _show(result: dict[str, Any], console: Console) -> None:
     speed = Table(title=f"5 steps (3 Python hosts, 2 mappers), medians of {result['runs']} runs")
     for heading in ("events", "rate", "p50 ms", "p95 ms", "p99 ms", "events/s", "lost", "repeats", "warm-up ms"):
         speed.add_column(heading, justify="right")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,9 +94,8 @@ async def measure(
     return row
 
 
-def medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The median of each figure over several runs; of what must not happen the worst."""
-    worst = {"lost", "repeats"}
+def medians(rows: Sequence[Mapping[str, float]], worst: Collection[str] = ("lost", "repeats")) -> dict[str, float]:
+    """The median of each figure over several runs; of ``worst``, which must not happen, the highest."""
     return {
         key: max(row[key] for row in rows) if key in worst else round(statistics.median(row[key] for row in rows), 2)
         for key in rows[0]

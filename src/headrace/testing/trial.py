@@ -39,13 +39,15 @@ def chain(
     ledger: Ledger,
     *,
     hosts: int = 3,
+    mappers: int | None = None,
     use: Mapping[str, Any] | None = None,
     fields: Mapping[str, Mapping[str, Any]] | None = None,
     more: Mapping[str, Mapping[str, Any]] | None = None,
     webhook: bool = False,
 ) -> dict[str, Any]:
-    """A document of ``hosts`` steps in a row, mappers between: ``source``, ``middle``, ``middle2``, …, ``sink``.
+    """A document of ``hosts`` steps in a row: ``source``, ``middle``, ``middle2``, …, ``sink``.
 
+    There are ``mappers`` between them, from the first edge on; `None`: on every edge.
     ``use`` names component versions, by step; ``fields`` and ``more`` are further fields, and further keys, of a step.
     ``webhook``: it starts with the library's webhook instead of the ledger's source.
     """
@@ -57,9 +59,10 @@ def chain(
     for number in range(1, hosts - 1):
         steps.append({"id": f"middle{number if number > 1 else ''}", "action": "shape/pass", "fields": {}})
     steps.append({"id": "sink", "action": "ledger-sink/arrived", "fields": {"port": str(ledger.sink_port)}})
-    for before, step in pairwise(steps):
-        inner = "body.body." if webhook and before is steps[0] else "body."
-        step |= {"after": before["id"], "input": BODY.replace("body.", inner)}
+    for number, (before, step) in enumerate(pairwise(steps)):
+        step["after"] = before["id"]
+        if mappers is None or number < mappers:
+            step["input"] = BODY.replace("body.", "body.body.") if webhook and number == 0 else BODY
     for step in steps:
         named = step["id"]
         step["fields"] |= (fields or {}).get(named, {})
