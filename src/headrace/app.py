@@ -55,7 +55,7 @@ from headrace.errors import HeadraceError, NotFound, Unavailable
 from headrace.loops import Loops
 from headrace.runtime.base import Runtime
 from headrace.runtime.process import ProcessRuntime
-from headrace.settings import Settings, load, misspelt_variables
+from headrace.settings import Settings, ignored_variables, load
 from headrace.store import components, tokens
 from headrace.store.clock import now_ms
 from headrace.store.database import Database
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(data=options.data, host=options.host, port=options.port)
         settings.prepare()
         server_log.trim(settings.server_log)
-        for problem in misspelt_variables(os.environ):
+        for problem in ignored_variables(os.environ):
             log.warning("a variable is ignored", detail=str(problem))
         uvloop.run(serve(settings))
     except HeadraceError as error:

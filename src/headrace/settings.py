@@ -19,10 +19,21 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from headrace.errors import Invalid, Problem
 
-__all__ = ["Duration", "Settings", "Size", "load", "parse_duration", "parse_size", "reference_page"]
+__all__ = [
+    "Duration",
+    "Settings",
+    "Size",
+    "ignored_variables",
+    "load",
+    "parse_duration",
+    "parse_size",
+    "reference_page",
+]
 
 CONFIG_FILE = "headrace.toml"
 PREFIX = "HEADRACE_"
+OTHERS = re.compile(PREFIX + r"(URL|TOKEN|TEST_\w+)")
+"""Variables of the command line and of the tests."""
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
@@ -223,10 +234,6 @@ class Settings(BaseSettings):
     def repos_dir(self) -> Path:
         return self.data / "repos"
 
-    def repository(self, component: str) -> Path:
-        """The bare git repository of a component."""
-        return self.repos_dir / f"{component}.git"
-
     @property
     def builds_dir(self) -> Path:
         return self.data / "builds"
@@ -255,9 +262,6 @@ class Settings(BaseSettings):
     @property
     def broker_log(self) -> Path:
         return self.logs_dir / "broker.log"
-
-    def worker_log(self, flow_id: str, epoch: int) -> Path:
-        return self.logs_dir / "workers" / f"{flow_id}-{epoch}.log"
 
     def build_log(self, component: str, revision: int) -> Path:
         return self.logs_dir / "builds" / f"{component}-{revision}.log"
@@ -355,26 +359,28 @@ def load(**options: Any) -> Settings:
 def _problem(item: Mapping[str, Any], given: Mapping[str, Any]) -> Problem:
     name = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        return Problem(name, "unknown-key", "there is no such option", _nearest(name))
+        near = _nearest(name)
+        return Problem(name, "unknown-key", "there is no such option", f"did you mean `{near}`?" if near else "")
     message = item["msg"].removeprefix("Value error, ")
     where = PREFIX + name.upper()
     source = where if name not in given and os.environ.get(where) else ""
     return Problem(name, item["type"], f"{message}, not {item['input']!r}", f"set by {source}" if source else "")
 
 
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-    return f"did you mean `{near[0]}`?" if near else ""
+def _nearest(name: str) -> str | None:
+    return next(iter(difflib.get_close_matches(name, Settings.model_fields, n=1)), None)
 
 
-def misspelt_variables(environ: Mapping[str, str]) -> tuple[Problem, ...]:
-    """Environment variables that look like a misspelt option. Only near misses: the prefix has other users."""
-    names = (key.removeprefix(PREFIX).lower() for key in environ if key.startswith(PREFIX))
-    return tuple(
-        Problem(PREFIX + name.upper(), "unknown-key", "no option has this name", near, severity="warning")
-        for name in sorted(names)
-        if name not in Settings.model_fields and (near := _nearest(name))
-    )
+def ignored_variables(environ: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Environment variables that look like options and are none, so that nobody wonders why they do nothing."""
+    names = sorted(key for key in environ if key.startswith(PREFIX) and not OTHERS.fullmatch(key))
+    return tuple(_ignored(key) for key in names if key not in {PREFIX + name.upper() for name in Settings.model_fields})
+
+
+def _ignored(variable: str) -> Problem:
+    near = _nearest(variable.removeprefix(PREFIX).lower())
+    suggestion = f"did you mean {PREFIX}{near.upper()}?" if near else ""
+    return Problem(variable, "unknown-key", "no option has this name", suggestion, severity="warning")
 
 
 _KINDS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import Invalid
-from headrace.settings import Settings, load, misspelt_variables, parse_duration, parse_size, reference_page
+from headrace.settings import Settings, ignored_variables, load, parse_duration, parse_size, reference_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 
@@ -104,10 +104,13 @@ def test_a_file_that_makes_no_sense_is_told_by_name(tmp_path: Path, text: str | 
     assert str(path) in caught.value.message
 
 
-def test_variables_of_others_are_let_be_and_near_misses_told() -> None:
-    environment = {"HEADRACE_PROT": "1", "HEADRACE_BUS": "{}", "HEADRACE_TEST_REQUIRE": "all", "HEADRACE_PORT": "1"}
-    [problem] = misspelt_variables(environment)
-    assert (problem.path, problem.suggestion) == ("HEADRACE_PROT", "did you mean `port`?")
+def test_variables_that_are_no_option_are_told_and_those_of_others_let_be() -> None:
+    ours = {"HEADRACE_PORT": "1", "HEADRACE_URL": "u", "HEADRACE_TOKEN": "t", "HEADRACE_TEST_REQUIRE": "all"}
+    assert ignored_variables({**ours, "HEADRACERS": "1", "PORT": "1"}) == ()
+    told = [
+        (each.path, each.suggestion) for each in ignored_variables({**ours, "HEADRACE_X": "1", "HEADRACE_PROT": "1"})
+    ]
+    assert told == [("HEADRACE_PROT", "did you mean HEADRACE_PORT?"), ("HEADRACE_X", "")]
 
 
 def test_what_was_read_holds(tmp_path: Path) -> None:
@@ -131,7 +134,7 @@ def test_prepared_folders_hide_what_is_private(tmp_path: Path) -> None:
     settings.prepare()
     assert mode(settings.data) == 0o711
     private = {settings.run_dir, settings.keys_dir, settings.db_dir, settings.broker_dir, settings.repos_dir}
-    private |= {settings.uv_cache_dir, settings.logs_dir, settings.worker_log("f", 1).parent}
+    private |= {settings.uv_cache_dir, settings.logs_dir, settings.logs_dir / "workers"}
     assert {mode(folder) for folder in private | {settings.build_log("shop", 1).parent}} == {0o700}
     public = (settings.builds_dir, settings.envs_dir, settings.demo_dir, settings.demo_dir / "in")
     assert {mode(folder) for folder in public} == {0o755}

@@ -22,7 +22,7 @@ from headrace.api.parts import Parts, PartsOf
 from headrace.api.shapes import Answer
 from headrace.bus.program import MINIMUM, require_version
 from headrace.errors import HeadraceError
-from headrace.settings import misspelt_variables
+from headrace.settings import ignored_variables
 
 __all__ = ["Check", "Diagnosis", "examine", "router"]
 
@@ -176,10 +176,10 @@ async def _database(parts: Parts) -> Finding:
 
 
 async def _environment(parts: Parts) -> Finding:
-    problems = misspelt_variables(os.environ)
-    told = "; ".join(f"{each.path}: {each.message}" for each in problems)
-    cure = "; ".join(each.suggestion for each in problems)
-    return ("warn", told, cure) if problems else ("ok", "no setting is misspelt", "")
+    ignored = ignored_variables(os.environ)
+    if ignored:
+        return "warn", "; ".join(map(str, ignored)), "Correct or unset it, and start again: docs/reference/settings.md"
+    return "ok", "no mistake in them", ""
 
 
 async def _listening(parts: Parts) -> Finding:

@@ -120,12 +120,27 @@ def _data_folder(here: Place) -> Finding:
     return "ok", f"{folder}, {free:.0f} GiB free", ""
 
 
+def _settings(here: Place) -> Finding:
+    from headrace.errors import Invalid
+    from headrace.settings import ignored_variables, load
+
+    try:
+        load(data=here.data)
+    except Invalid as error:
+        return "fail", error.message, error.next_step or "Correct them: docs/reference/settings.md"
+    ignored = ignored_variables(os.environ)
+    if ignored:
+        return "warn", "; ".join(map(str, ignored)), "Correct or unset it: docs/reference/settings.md"
+    return "ok", "no mistake in them", ""
+
+
 LOOKS: tuple[tuple[str, Callable[[Place], Finding]], ...] = (
     ("python", _python),
     ("git", _git),
     ("nats-server", _broker),
     ("sandbox", _sandbox),
     ("data folder", _data_folder),
+    ("settings", _settings),
 )
 
 

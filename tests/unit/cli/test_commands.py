@@ -279,7 +279,27 @@ def test_doctor_looks_itself_without_a_server(tmp_path: Path, capsys: Out, monke
     monkeypatch.delenv("HEADRACE_URL", raising=False)
     main(["doctor", "--data", str(tmp_path), "--json"])
     names = {check["name"] for check in json.loads(capsys.readouterr().out)["checks"]}
-    assert names == {"python", "git", "nats-server", "sandbox", "data folder", "server"}
+    assert names == {"python", "git", "nats-server", "sandbox", "data folder", "settings", "server"}
+
+
+def settings_check(data: Path, capsys: Out) -> tuple[int, str, str]:
+    """Exit code of ``doctor``, state and detail of its check of the settings."""
+    code = main(["doctor", "--data", str(data), "--json"])
+    [check] = [check for check in json.loads(capsys.readouterr().out)["checks"] if check["name"] == "settings"]
+    return code, check["state"], check["detail"]
+
+
+def test_doctor_reads_the_settings_without_a_server(
+    tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HEADRACE_URL", raising=False)
+    assert settings_check(tmp_path, capsys) == (0, "ok", "no mistake in them")
+    monkeypatch.setenv("HEADRACE_QUUE_LIMIT", "1")
+    code, state, detail = settings_check(tmp_path, capsys)
+    assert (code, state, "HEADRACE_QUEUE_LIMIT" in detail) == (0, "warn", True)
+    (tmp_path / "headrace.toml").write_text("prot = 1")
+    code, state, detail = settings_check(tmp_path, capsys)
+    assert (code, state, "did you mean `port`?" in detail) == (1, "fail", True)
 
 
 def test_status_without_a_server_is_an_error(tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
