@@ -142,6 +142,32 @@ async def test_a_shutdown_hook_that_fails_is_reported_and_the_next_start_is_a_re
     await until(twice)
 
 
+async def test_the_time_of_hooks_is_told_apart_from_the_rest_of_the_switch(plane: Plane) -> None:
+    slow = (
+        "import time\ndef startup(ctx, cfg):\n    time.sleep(0.3)\ndef shutdown(ctx, cfg, data):\n    time.sleep(0.2)\n"
+    )
+    spec = plane.chain(listener(plane, LISTEN + slow), action(plane, "last"))
+    worker = await plane.live(spec)
+    started = await worker.state()
+    assert started.hooks_us >= 300_000
+    await worker.tell("quiesce", final=True)
+    ended = await worker.reach("drained")
+    assert ended.hooks_us >= 200_000
+    await worker.tell("activate")  # handed back: the flow is started once more
+    back = await worker.reach("live")
+    assert 300_000 <= back.hooks_us <= back.trigger_on - ended.trigger_off - ended.hooks_us
+    await worker.tell("quiesce")
+    assert (await worker.reach("drained")).hooks_us == 0
+
+
+async def test_a_startup_hook_that_fails_is_timed_too(plane: Plane) -> None:
+    slow = "import time\ndef startup(ctx, cfg):\n    time.sleep(0.3)\n    raise RuntimeError('no such topic')\n"
+    spec = plane.chain(listener(plane, LISTEN + slow), action(plane, "last"))
+    state = await (await plane.run(spec)).activate()
+    assert state.phase == "failed" and "no such topic" in state.reason
+    assert state.hooks_us >= 300_000
+
+
 async def test_a_final_stop_starts_no_host_for_a_component_without_shutdown(plane: Plane) -> None:
     spec = plane.chain(listener(plane, "print('loaded')\n" + LISTEN), action(plane, "last"))
     worker = await plane.live(spec)

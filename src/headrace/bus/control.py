@@ -82,6 +82,10 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     """When the trigger was told to stop, microseconds since the epoch; 0: not yet."""
     trigger_on: int = 0
     """When the trigger was first called after the last activation."""
+    hooks_us: int = 0
+    """Time, in microseconds, that the trigger's hooks took in the last activation (``startup``) or quiescing
+    (``shutdown``, with the start of the host it runs in); 0 where none ran. It lies between `trigger_off` of the one
+    worker and `trigger_on` of the other."""
     longest_wait: int = 0
     """Longest time, in microseconds, that a message waited in the journal since the last activation or quiescing."""
     drained: int = 0

@@ -6,6 +6,9 @@ What ``startup`` returns is kept by the platform and given to ``shutdown``.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from headrace.bus import subjects
 from headrace.bus.buckets import Bucket
@@ -31,6 +34,8 @@ class Hooks:
         self._bucket = Bucket(bus, subjects.SNAPSHOTS)
         self._key = f"{spec.flow_id}.{spec.trigger.id}.startup"
         self._result: bytes | None = None
+        self.took_us = 0
+        """Time that hooks have taken, in microseconds, failed ones too; whoever reads it sets it back."""
 
     async def startup(self, host: Host) -> None:
         """Run ``startup`` unless the flow has been started already. `Refused` (``hook-failed``) when it raises.
@@ -40,7 +45,8 @@ class Hooks:
         if self._result is None:
             if await self._bucket.get(self._key) is not None:
                 return
-            self._result = await host.hook("startup", DEADLINE)
+            with self._timed():
+                self._result = await host.hook("startup", DEADLINE)
         await self._bucket.put(self._key, self._result if self._result != b"null" else b"{}")
         self._result = None
 
@@ -54,10 +60,19 @@ class Hooks:
         kept = await self._bucket.get(self._key)
         try:
             if kept is not None if known is None else "shutdown" in known:
-                await self._run(kept.data if kept is not None and kept.data is not None else b"{}")
+                with self._timed():
+                    await self._run(kept.data if kept is not None and kept.data is not None else b"{}")
         finally:
             if kept is not None:
                 await self._bucket.delete(self._key)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.monotonic_ns()
+        try:
+            yield
+        finally:
+            self.took_us += (time.monotonic_ns() - began) // 1000
 
     async def _run(self, data: bytes) -> None:
         step = self._spec.trigger

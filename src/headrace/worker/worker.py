@@ -201,28 +201,35 @@ class Worker:
             self._bus.publish(reply, msgspec.msgpack.encode(self.state()))
 
     async def _follow_orders(self) -> None:
-        """One after another. What the broker's absence cuts short is done again, unless another order has come."""
+        """One after another."""
         while True:
             command = await self._orders.get()
-            while True:
-                try:
-                    await self._change(command)
-                    break
-                except Unavailable as error:
-                    text = f"cannot {command.verb} yet: {error}"
-                    self._of(self._spec.trigger).log.platform("warn", text)
-                    if not self._orders.empty():
-                        break
-                    await asyncio.sleep(AGAIN)
-                except HeadraceError as error:
-                    self._fail(f"{command.verb}: {error}")
-                    break
+            if self._concerns(command):
+                self._hooks.took_us = 0
+                await self._carry_out(command)
 
-    async def _change(self, command: Command) -> None:
-        if command.verb == "activate" and self.phase in ("ready", "drained", "draining"):
-            await self._activate(command.after)
-        elif command.verb == "quiesce" and (self.phase == "live" or self._begun):
-            await self._quiesce(final=command.final)
+    def _concerns(self, command: Command) -> bool:
+        if command.verb == "activate":
+            return self.phase in ("ready", "drained", "draining")
+        return self.phase == "live" or self._begun
+
+    async def _carry_out(self, command: Command) -> None:
+        """What the broker's absence cuts short is done again, unless another order has come."""
+        while True:
+            try:
+                if command.verb == "activate":
+                    await self._activate(command.after)
+                else:
+                    await self._quiesce(final=command.final)
+                return
+            except Unavailable as error:
+                self._of(self._spec.trigger).log.platform("warn", f"cannot {command.verb} yet: {error}")
+                if not self._orders.empty():
+                    return
+                await asyncio.sleep(AGAIN)
+            except HeadraceError as error:
+                self._fail(f"{command.verb}: {error}")
+                return
 
     async def _activate(self, after: int) -> None:
         """The trigger first: how long the switch takes does not depend on the number of steps."""
@@ -379,6 +386,7 @@ class Worker:
             journal_bytes=self._room.used,
             trigger_off=self._off_at,
             trigger_on=self._on_at,
+            hooks_us=self._hooks.took_us,
             longest_wait=max((step.longest_wait for step in self._steps.values()), default=0),
             drained=self._processed() - self._processed_before if self._off_at else 0,
             repeats=sum(each.repeats for each in self._all),
