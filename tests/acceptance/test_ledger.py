@@ -95,7 +95,20 @@ async def test_a_restart_loses_nothing_either_but_shows(running: Platform, cast:
         await trial.live()
         async with trial.load():
             await trial.live({"strategy": "restart"}, use=cast.use(sink="2"))
-        perfect(await trial.settled())
+            await trial.live(use=cast.use())
+        account = await trial.settled()
+        perfect(account)
+        restart, handover = [await trial.record(epoch, "longest_delay_ms") for epoch in (2, 3)]
+        assert (restart["from_epoch"], handover["from_epoch"]) == (1, 2)
+        for record in (restart, handover):
+            kinds = ("drained", "taken_over", "parked", "repeats_removed")
+            assert all(record[kind] is not None for kind in kinds), record
+            assert (record["parked"], record["order"]) == (0, "kept")
+            assert record["longest_delay_ms"] >= record["gap_ms"] > 0
+        warm_up = (await trial.deployments())[2]["ready_ms"]
+        assert restart["gap_ms"] > warm_up, "the source waits for a whole warm-up"
+        assert restart["gap_ms"] > handover["gap_ms"]
+        assert abs(restart["gap_ms"] - account.changes[0].gap) < 200, "as the source saw it"
 
 
 async def test_messages_finish_on_the_version_they_entered_under(running: Platform, cast: Cast) -> None:

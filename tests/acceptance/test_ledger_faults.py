@@ -61,11 +61,15 @@ async def test_a_version_that_does_not_build_is_never_the_latest(running: Platfo
 
 
 @pytest.mark.parametrize(
-    ("version", "why"),
-    [("crashes", "had to be started again"), ("fails", "messages failed"), ("leaks", "had to be started again")],
+    ("version", "why", "said"),
+    [
+        ("crashes", "had to be started again", "the host ended"),
+        ("fails", "messages failed", "for me"),
+        ("leaks", "had to be started again", "memory"),
+    ],
 )
 async def test_the_old_version_gets_the_flow_back_when_the_new_one(
-    running: Platform, cast: Cast, version: str, why: str
+    running: Platform, cast: Cast, version: str, why: str, said: str
 ) -> None:
     good, bad = cast.use(), cast.use(middle=version)
     async with Trial(running, use=good) as trial:
@@ -79,6 +83,9 @@ async def test_the_old_version_gets_the_flow_back_when_the_new_one(
             await trial.reaches(1, "live")
             later = trial.ledger.account.sent
             await until(lambda: later in trial.ledger.account.arrivals, what="events pass again")
+        kept = await trial.kept(epoch)
+        assert kept["failed_step"] == "middle"
+        assert any(said in line for line in kept["log"]), kept["log"]
         await trial.retry_errors()
         account = await trial.settled()
         assert (account.lost, account.repeats, account.doubled) == ([], 0, []), account

@@ -12,6 +12,7 @@ import pytest
 
 from headrace.bus import subjects
 from headrace.bus.buckets import Bucket
+from headrace.control.snapshots import reset
 from headrace.errors import HeadraceError
 from headrace.flows.deployment import Code, DeploymentSpec, StepSpec
 from headrace.testing.plane import Plane, until
@@ -99,3 +100,33 @@ async def test_an_outage_in_the_middle_of_writing_loses_nothing(plane: Plane) ->
     assert set(await asyncio.gather(*results)) == {None}
     assert await present(plane) == {str(number): number for number in range(200)}
     await mine.settled()
+
+
+def running(function: str) -> DeploymentSpec:
+    return msgspec.structs.replace(SPEC, steps=(msgspec.structs.replace(STEP, function=function),))
+
+
+async def test_what_other_code_left_under_the_id_is_not_taken_over_and_comes_back_to_that_code(plane: Plane) -> None:
+    old = await snapshot(plane, 1)
+    assert await change(old, replaced, {"seen": 41}) is None
+    new = Snapshot(plane.bus, running("other"), "s")
+    await new.load(2)
+    assert new.raw == b"{}", "it begins without what the other remembered"
+    assert await change(new, merged, {"mine": 1}) is None
+    assert await present(plane) == {"mine": 1}
+    await old.load(3)  # handed back
+    assert await change(old, merged, {"seen": 42}) is None
+    assert await present(plane) == {"seen": 42} == msgspec.json.decode(old.raw)
+
+
+async def test_what_other_code_left_is_emptied_once_its_deployment_has_ended(plane: Plane) -> None:
+    old, new = await snapshot(plane, 1), Snapshot(plane.bus, running("other"), "s")
+    assert await change(old, replaced, {"seen": 41}) is None
+    await new.load(2)
+    assert await reset(plane.bus, SPEC, SPEC) == ()
+    assert await present(plane) == {"seen": 41}
+    assert await reset(plane.bus, SPEC, running("other")) == ("s",)
+    assert await present(plane) == {}
+    assert await change(new, merged, {"mine": 1}) is None
+    assert await reset(plane.bus, SPEC, running("other")) == (), "what the new step has written stays"
+    assert await present(plane) == {"mine": 1}

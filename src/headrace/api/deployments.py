@@ -22,7 +22,7 @@ Epoch = Annotated[int, Path(ge=1, le=2**31 - 1, description="The number of a dep
 class DeploymentDetail(DeploymentView):
     """A deployment; of a failed one also what its step wrote at last."""
 
-    failed_step: str | None = Field(description="The step that kept it from getting ready, when there is one.")
+    failed_step: str | None = Field(description="The step it failed for, when one stands out.")
     log: list[str] = Field(description="The last lines of that step, or of all steps when it was none in particular.")
 
 

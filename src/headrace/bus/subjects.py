@@ -23,6 +23,7 @@ __all__ = [
     "LOGS",
     "POISON",
     "SNAPSHOTS",
+    "SNAPSHOT_CODE",
     "TRACE",
     "consumer",
     "delay",
@@ -46,6 +47,8 @@ DEPLOYMENTS = "deployments"
 """Bucket: ``<flow id>.<epoch>`` → `DeploymentSpec`."""
 SNAPSHOTS = "snapshots"
 """Bucket: ``<flow id>.<step>`` → `Snapshot`."""
+SNAPSHOT_CODE = "Headrace-Code"
+"""Header of a stored snapshot: the ``component/function`` that wrote it."""
 LEASES = "leases"
 """Bucket: ``<flow id>`` → epoch whose trigger may emit, as decimal text. Written by control only."""
 POISON = "poison"

@@ -35,7 +35,10 @@ class Activate(_Action):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure(_Action):
-    """Write down how the switch to it went on: what drained, the longest delay, whether order was kept."""
+    """Write down how the switch to it went on: what drained, the longest delay, whether order was kept.
+
+    Where the next switch is quicker, `Quiesce` and `Stop` do it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from headrace.bus import journal, subjects
 from headrace.bus.buckets import Bucket
 from headrace.bus.client import Bus
 from headrace.bus.control import Command, Verb, WorkerState, decode_state
-from headrace.control import handover
+from headrace.control import handover, snapshots
 from headrace.control.action import Action, Activate, Mark, Measure, Prepare, Quiesce, Start, Stop, TakeOver
 from headrace.control.compile import compile_row
 from headrace.control.last_words import failing_step, last_words
@@ -165,12 +165,15 @@ class Deployer:
             await self._record(key, handover.switched(before, state, requests=requests))
 
     async def _measure(self, flow_id: str, action: Measure) -> None:
-        key = flow_id, action.epoch
-        state = await ask(self._bus, key, "status")
-        self._observer.heard(state)
+        await self._note_settled((flow_id, action.epoch))
+
+    async def _note_settled(self, key: Key) -> None:
+        """Write down how the switch to it went on, as far as that is known by now; once."""
         row = await self._row(key)
-        if row is not None and row.handover is not None:
-            old = self._observer.last((flow_id, row.handover.get("from_epoch", 0)))
+        if row is not None and row.handover is not None and not handover.is_measured(row.handover):
+            state = await ask(self._bus, key, "status")
+            self._observer.heard(state)
+            old = self._observer.last((row.flow_id, row.handover.get("from_epoch", 0)))
             await self._record(key, handover.settled(row.handover, old, state))
 
     async def _row(self, key: Key) -> Deployment | None:
@@ -197,6 +200,7 @@ class Deployer:
 
     async def _quiesce(self, flow_id: str, action: Quiesce) -> None:
         key = flow_id, action.epoch
+        await self._note_settled(key)
         silenced = await self._write(lambda conn: deployments.silence(conn, *key, successor=action.successor))
         if silenced is None:
             return  # somebody wished for a newer one meanwhile: plan anew
@@ -221,7 +225,7 @@ class Deployer:
         await self._keep_log(key)
 
     async def _keep_log(self, key: Key) -> None:
-        """Of one that has failed, as soon as its worker has written its last line."""
+        """Of one that has failed: what its worker has written up to its end."""
         row = await self._row(key)
         if row is not None and row.state == "failed" and row.log is None:
             await self._update(key, log=await last_words(self._bus, *key, failing_step(row.steps)))
@@ -229,6 +233,8 @@ class Deployer:
     async def _stops(self, key: Key, ref: WorkerRef, action: Stop) -> bool:
         """Ask until it listens, and wait for its end; False when that does not come in time."""
         final = action.final or await self._trigger_changes(key, action.successor)
+        with suppress(Unavailable):
+            await self._note_settled(key)
         self._observer.silent(key)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + 2 * self._settings.stop_within + KILL_MARGIN
@@ -259,7 +265,9 @@ class Deployer:
         if old is not None:
             async with self._journal(flow_id):
                 taken = await journal.take_over(self._bus, old, new)
-            log.info("taken over", flow_id=flow_id, epoch=action.epoch, to=action.to, **_fields(taken))
+            emptied = await snapshots.reset(self._bus, old, new)
+            told = {"moved": taken.moved, "parked": taken.parked, "snapshots_reset": emptied}
+            log.info("taken over", flow_id=flow_id, epoch=action.epoch, to=action.to, **told)
             await self._note_take_over((flow_id, action.to), taken)
             await self._specs.delete(flow_id, action.epoch)
         self._observer.owning.discard((flow_id, action.epoch))
@@ -275,7 +283,7 @@ class Deployer:
         changes: dict[str, Any] = {"state": action.state}
         if action.reason:
             changes["reason"] = action.reason
-        state = self._observer.state(key)
+        state = self._observer.last(key)
         if action.state == "ready" and state is not None:
             changes["ready_ms"] = state.ready_ms
         if action.state in ("ready", "failed") and state is not None:
@@ -283,6 +291,8 @@ class Deployer:
         await self._update(key, **changes)
         if action.handed_back:
             await self._record(key, {"handed_back": action.why})
+        if self._observer.worker(key) is None:  # else when that has ended
+            await self._keep_log(key)
 
     async def _update(self, key: Key, **changes: Any) -> None:
         """Change the row; nothing happens when the flow was removed meanwhile."""
@@ -312,10 +322,12 @@ def _source(spec: DeploymentSpec) -> tuple[object, ...]:
 
 def _steps(state: WorkerState) -> dict[str, Any]:
     return {
-        step.id: {"host": step.host, "ready_ms": step.ready_ms, "reason": step.reason, "restarts": step.restarts}
+        step.id: {
+            "host": step.host,
+            "ready_ms": step.ready_ms,
+            "reason": step.reason,
+            "restarts": step.restarts,
+            "failed": step.failed,
+        }
         for step in state.steps
     }
-
-
-def _fields(taken: journal.TakenOver) -> dict[str, int]:
-    return {"moved": taken.moved, "parked": taken.parked}

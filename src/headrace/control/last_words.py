@@ -24,10 +24,19 @@ _decode = msgspec.json.Decoder(LogLine).decode
 
 
 def failing_step(steps: Mapping[str, Any]) -> str | None:
-    """Which step kept a deployment from getting ready; ``steps`` as in `headrace.store.deployments.Deployment`."""
+    """Which step a deployment failed for; ``steps`` as in `headrace.store.deployments.Deployment`.
+
+    The one that did not get ready, or else the one whose host had to be started again, or that failed on messages, most
+    often; `None` when no step stands out, as after the death of the worker.
+    """
     blamed = [step for step, told in steps.items() if told.get("host") == "failed"]
     blamed += [step for step, told in steps.items() if told.get("reason")]
+    blamed += sorted((step for step, told in steps.items() if _trouble(told)), key=lambda step: -_trouble(steps[step]))
     return next(iter(blamed), None)
+
+
+def _trouble(told: Mapping[str, Any]) -> int:
+    return int(told.get("restarts") or 0) + int(told.get("failed") or 0)
 
 
 async def last_words(bus: Bus, flow_id: str, epoch: int, step: str | None = None) -> list[str]:

@@ -86,6 +86,11 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     call_max: float = 30.0
     reply: Literal["none", "wait"] = "none"
 
+    @property
+    def runs(self) -> str:
+        """``component/function``: what its snapshot goes with, whatever the component version."""
+        return f"{self.code.component}/{self.function}"
+
 
 class DeploymentSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment of one flow version."""

@@ -21,6 +21,7 @@ Change = Callable[[bytes, bytes], bytes]
 """Present value and what came → new value. `msgspec.MsgspecError` when that is not possible."""
 FENCE = "Headrace-Lease"
 """Header of a stored snapshot: revision of the lease under which it was written. It grows with every switch."""
+CODE = subjects.SNAPSHOT_CODE
 AGAIN = 0.25
 
 
@@ -41,13 +42,15 @@ class Snapshot:
     """One step's snapshot, written with compare-and-set.
 
     Whoever meets another's write takes that as the present value and writes on top of it; but not when it was written
-    under a later lease: `Refused` (``snapshot-fenced``).
+    under a later lease: `Refused` (``snapshot-fenced``). What a step of the same id wrote that runs another component
+    or function is never taken over: the value stays what this one had, or begins empty, and the next write replaces it.
     """
 
     def __init__(self, bus: Bus, spec: DeploymentSpec, step: str) -> None:
         self._bucket = Bucket(bus, subjects.SNAPSHOTS)
         self._key = f"{spec.flow_id}.{step}"
         self._fence = 0
+        self._runs = next(each.runs for each in spec.steps if each.id == step)
         self._limit = spec.message_limit
         self._revision = 0
         self._changes: deque[tuple[Change, bytes, Callable[[HeadraceError | None], None]]] = deque()
@@ -65,7 +68,9 @@ class Snapshot:
         if value is None:
             self.raw, self._revision = b"{}", 0
             return 0
-        self.raw, self._revision = value.data or b"{}", value.revision
+        self._revision = value.revision
+        if value.headers.get(CODE, self._runs) == self._runs:
+            self.raw = value.data or b"{}"
         return int(value.headers.get(FENCE, 0))
 
     def queue(self, change: Change, raw: bytes, done: Callable[[HeadraceError | None], None]) -> None:
@@ -95,7 +100,7 @@ class Snapshot:
             self._writer = None
 
     async def _apply(self, change: Change, raw: bytes) -> None:
-        headers = {FENCE: str(self._fence)}
+        headers = {FENCE: str(self._fence), CODE: self._runs}
         while True:
             wanted = change(self.raw, raw)
             if len(wanted) > self._limit:

@@ -12,6 +12,7 @@ from tests.integration.control.stage import Stage, push
 from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.bus.message import Message
+from headrace.bus.trace import LogLine
 from headrace.control import desire, queues
 from headrace.control.view import Strategy
 from headrace.ids import new_id
@@ -101,9 +102,17 @@ async def test_the_old_deployment_keeps_running_when_the_new_one_never_gets_read
     flow = await stage.publish()
     await stage.reaches(flow, "live")
     first = await stage.runtime.list()
+    for epoch in (1, 2):
+        line = LogLine(at=1, step="work", level="info", text=f"I am {epoch}", epoch=epoch)
+        await stage.bus.store(subjects.logs(flow, "work"), msgspec.json.encode(line))
     await stage.publish(note="new")
     row = (await stage.reaches(flow, "live", "failed"))[2]
     assert reason in row.reason
+
+    async def kept() -> bool:
+        return (await stage.rows(flow))[2].log == ["I am 2" if fate == "fails" else "work: I am 2"]
+
+    await stage.eventually(kept, "its last words, and no other's, are kept")
     await stage.has_workers(flow, 1)
     await stage.has_queues(flow, 1)
     assert await stage.runtime.list() == first, "the same worker, all the time"

@@ -1,0 +1,40 @@
+"""Snapshots of steps that stand for other code than before: they go when the old deployment has ended, not earlier.
+
+Until then the new step ignores them by itself (`headrace.worker.snapshot`), and the old one, should it be handed the
+flow back, goes on with what it has.
+"""
+
+from __future__ import annotations
+
+from headrace.bus import subjects
+from headrace.bus.buckets import Bucket
+from headrace.bus.client import Bus
+from headrace.errors import Refused
+from headrace.flows.deployment import DeploymentSpec
+
+__all__ = ["reset"]
+
+
+async def reset(bus: Bus, old: DeploymentSpec, new: DeploymentSpec) -> tuple[str, ...]:
+    """Empty what steps of ``old`` left under ids that run another component or function in ``new``; their ids.
+
+    What ``new`` has written itself stays. A second call changes nothing.
+    """
+    bucket = Bucket(bus, subjects.SNAPSHOTS)
+    runs = {step.id: step.runs for step in old.steps}
+    emptied = []
+    for step in new.steps:
+        if runs.get(step.id, step.runs) == step.runs:
+            continue
+        key = f"{new.flow_id}.{step.id}"
+        left = await bucket.get(key)
+        if left is None or left.headers.get(subjects.SNAPSHOT_CODE, step.runs) == step.runs:
+            continue
+        try:
+            await bucket.update(key, b"{}", left.revision, headers={subjects.SNAPSHOT_CODE: step.runs})
+        except Refused as error:
+            if error.reason != "changed":  # the new step was quicker
+                raise
+        else:
+            emptied.append(step.id)
+    return tuple(emptied)
