@@ -27,6 +27,16 @@ async def listen(ctx: Context, cfg: dict[str, str]) -> None:
         while True:
             time.sleep(1)  # its connection stays open
 """
+HOOKS = """
+def startup(cfg):
+    import time
+    time.sleep(0.3)
+    return {"subscribed": True}
+def shutdown(ctx, cfg, data):
+    import time
+    assert data["subscribed"]
+    time.sleep(0.2)
+"""
 MIDDLES = {
     "unimportable": "import os\nif 'HEADRACE_FLOW_ID' in os.environ:\n    import nowhere\n",
     "bad-init": "def init(cfg):\n    raise RuntimeError('the door is locked')\n",
@@ -84,6 +94,10 @@ class Cast:
 
 
 def _source(version: str) -> dict[str, str]:
+    if version == "hooked":
+        files = good("source", 1)
+        files["events.py"] += HOOKS
+        return files
     if version == "deaf":
         files = good("source", 1)
         files["deaf.py"] = LISTEN_ON

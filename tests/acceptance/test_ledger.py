@@ -111,6 +111,22 @@ async def test_a_restart_loses_nothing_either_but_shows(running: Platform, cast:
         assert abs(restart["gap_ms"] - account.changes[0].gap) < 200, "as the source saw it"
 
 
+async def test_hooks_run_in_the_switch_to_another_source_only_and_are_told_apart(running: Platform, cast: Cast) -> None:
+    async with Trial(running, use=cast.use(source="hooked")) as trial:
+        await trial.live()
+        async with trial.load():
+            same = await trial.live(use=cast.use(source="hooked", sink="2"))
+            other = await trial.live(use=cast.use(source="hooked"), fields={"source": {"window": "32"}})
+        account = await trial.settled()
+        perfect(account)
+        carried, changed = [await trial.record(epoch, "longest_delay_ms") for epoch in (same, other)]
+        assert carried["hooks_ms"] == 0
+        assert changed["hooks_ms"] > 500
+        assert changed["gap_ms"] < GAP_MS
+        assert account.changes[-1].gap > 500 + changed["gap_ms"] - 200, "the source waits for both"
+        assert changed["longest_delay_ms"] >= changed["hooks_ms"] + changed["gap_ms"]
+
+
 async def test_messages_finish_on_the_version_they_entered_under(running: Platform, cast: Cast) -> None:
     slow, second = cast.use(middle="slow"), cast.use(sink="2")
     async with Trial(running) as trial:

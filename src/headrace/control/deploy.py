@@ -159,10 +159,12 @@ class Deployer:
         return max(draining, default=0)
 
     async def _note_switch(self, key: Key, *, requests: bool) -> None:
-        state = self._observer.state(key)
-        if state is not None:
+        row, state = await self._row(key), self._observer.state(key)
+        if row is not None and state is not None:
             before = self._observer.silenced_before(key)
-            await self._record(key, handover.switched(before, state, requests=requests))
+            old = None if before is None else self._observer.last((row.flow_id, before.epoch))
+            always_open = requests and row.strategy == "handover"
+            await self._record(key, handover.switched(before, old, state, always_open=always_open))
 
     async def _measure(self, flow_id: str, action: Measure) -> None:
         await self._note_settled((flow_id, action.epoch))
