@@ -27,16 +27,15 @@ async def listen(ctx: Context, cfg: dict[str, str]) -> None:
         while True:
             time.sleep(1)  # its connection stays open
 """
-HOOKS = """
-def startup(cfg):
-    import time
-    time.sleep(0.3)
-    return {"subscribed": True}
-def shutdown(ctx, cfg, data):
-    import time
-    assert data["subscribed"]
-    time.sleep(0.2)
-"""
+HOOKS = {
+    "hooked": (
+        "import time\n"
+        "def startup(cfg):\n    time.sleep(0.3)\n    print('subscribed', flush=True)\n    return {'id': 7}\n"
+        "def shutdown(ctx, cfg, data):\n    assert data['id'] == 7\n    time.sleep(0.2)\n"
+    ),
+    "bad-startup": "def startup(cfg):\n    raise RuntimeError('no more subscriptions')\n",
+}
+"""What is put behind the code of the source."""
 MIDDLES = {
     "unimportable": "import os\nif 'HEADRACE_FLOW_ID' in os.environ:\n    import nowhere\n",
     "bad-init": "def init(cfg):\n    raise RuntimeError('the door is locked')\n",
@@ -94,9 +93,9 @@ class Cast:
 
 
 def _source(version: str) -> dict[str, str]:
-    if version == "hooked":
+    if version in HOOKS:
         files = good("source", 1)
-        files["events.py"] += HOOKS
+        files["events.py"] += HOOKS[version]
         return files
     if version == "deaf":
         files = good("source", 1)

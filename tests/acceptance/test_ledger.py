@@ -14,6 +14,7 @@ from tests.acceptance.cast import Cast
 from headrace.testing.ledger import Account
 from headrace.testing.plane import until
 from headrace.testing.platform import Platform, refused
+from headrace.testing.requests import Requests
 from headrace.testing.trap import Trap
 from headrace.testing.trial import Trial
 
@@ -219,6 +220,27 @@ async def test_a_suspended_flow_accepts_requests_and_processes_them_when_it_is_r
         await trial.api.post(f"/flows/{trial.name}/resume")
         perfect_but_for_the_source(await trial.settled())
         assert await trial.states() == {1: "live"}
+
+
+async def test_a_webhook_answers_every_request_while_it_is_published(running: Platform, cast: Cast) -> None:
+    first, second = ({"middle": cast("middle", each), "sink": cast("sink", each)} for each in "12")
+    async with Trial(running, webhook=True) as trial:
+        await trial.live(use=first)
+        requests = Requests(running, trial.name, trial.ledger)
+        sending = asyncio.create_task(requests.at_rate(100, 3600))
+        try:
+            for use in (second, first, second, first):
+                epoch = await trial.live(use=use)
+        finally:
+            sending.cancel()
+            await asyncio.wait([sending])
+        account = await trial.settled()
+        assert set(requests.statuses) == {202}, requests.statuses
+        assert requests.statuses[202] == account.sent == len(account.arrivals)
+        assert (account.repeats, account.doubled) == (0, [])
+        assert set(account.marks.values()) == {1, 2}
+        record = await trial.record(epoch, "gap_ms")
+        assert (record["gap_ms"], record["hooks_ms"]) == (0, 0)
 
 
 def perfect_but_for_the_source(account: Account) -> None:

@@ -93,6 +93,23 @@ async def test_the_old_version_gets_the_flow_back_when_the_new_one(
         await trial.alone(1)
 
 
+async def test_the_old_version_gets_the_flow_back_when_startup_of_the_new_source_fails(
+    running: Platform, cast: Cast
+) -> None:
+    async with Trial(running, use=cast.use(source="hooked")) as trial:
+        await trial.live()
+        async with trial.load():
+            bad = await trial.publish(use=cast.use(source="bad-startup"), fields={"source": {"window": "32"}})
+            failed = await trial.reaches(bad, "failed")
+            assert "no more subscriptions" in failed["reason"]
+            assert (await trial.record(bad, "handed_back"))["handed_back"] in failed["reason"]
+            await trial.reaches(1, "live")
+            later = trial.ledger.account.sent
+            await until(lambda: later in trial.ledger.account.arrivals, what="events pass again")
+        perfect(await trial.settled())
+        assert (await trial.log("source")).count("subscribed") == 2, "its own startup ran again"
+
+
 async def test_a_trigger_that_ignores_stop_is_killed_before_the_new_one_begins(running: Platform, cast: Cast) -> None:
     deaf, good = cast.use(source="deaf"), cast.use()
     async with Trial(running, use=deaf) as trial:

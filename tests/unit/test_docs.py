@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -29,6 +30,26 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert found.exists(), f"{link} leads nowhere"
         if anchor and found.suffix == ".md":
             assert anchor in headings(found), f"{link}: there is no such heading"
+
+
+def named_tests(file: Path) -> set[str]:
+    """Functions and classes of a test file, also such as are assigned, as those of hypothesis are."""
+    body = ast.parse(file.read_text()).body
+    found = {each.name for each in body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    targets = [target for each in body if isinstance(each, ast.Assign) for target in each.targets]
+    return found | {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def test_every_guarantee_names_tests_that_exist() -> None:
+    page = ROOT / "docs" / "explanation" / "guarantees.md"
+    promises = [line for line in page.read_text().splitlines() if line.startswith("|") and not line.startswith("|---")]
+    promises = [line for line in promises if "| Shown by |" not in line]
+    assert len(promises) > 20
+    for promise in promises:
+        shown = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", promise.split("|")[-2])
+        assert shown, f"no test shows: {promise}"
+        for file, name in shown:
+            assert name in named_tests(ROOT / file), f"{file} has no {name}"
 
 
 def test_the_index_lists_every_page() -> None:
