@@ -46,7 +46,7 @@ lock: $(DEV_STAMP) ## Make the lock files anew; UPGRADE=--upgrade takes the newe
 	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) pyproject.toml - -o requirements.lock
 	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) pyproject.toml - --extra dev -c requirements.lock -o requirements-dev.lock
 
-bench: $(RUN_STAMP) ## Measure latency, throughput, CPU and memory
+bench: $(RUN_STAMP) ## Measure latency, throughput, CPU, memory, and what publishes cost
 	$(BIN)/headrace bench $(ARGS)
 
 bench-peers: $(RUN_STAMP) $(PEERS_STAMP) ## The same, side by side with Node-RED from npm

@@ -119,6 +119,12 @@ def _own(spec: DeploymentSpec, step: StepSpec) -> list[str]:
     return [subjects.output(spec.flow_id, spec.epoch, step.id), subjects.inbox(spec.flow_id, spec.epoch, step.id)]
 
 
+def _entries(spec: DeploymentSpec) -> list[str]:
+    """Where events come in."""
+    trigger = spec.trigger
+    return [subjects.inbox(spec.flow_id, spec.epoch, trigger.id)] if reads_messages(trigger) else _own(spec, trigger)
+
+
 async def prepare(bus: Bus, spec: DeploymentSpec) -> None:
     """Make the flow's stream and this deployment's consumers. A second call changes nothing."""
     name = subjects.stream(spec.flow_id)
@@ -332,9 +338,10 @@ async def admit(bus: Bus, spec: DeploymentSpec) -> None:
 async def switch(bus: Bus, new: DeploymentSpec | None, old: Collection[DeploymentSpec]) -> None:
     """Let events in under ``new`` only: what the triggers of ``old`` emit, or is sent to them, is refused from now on.
 
-    Their other steps go on, and error records of what is left are still taken.
+    Their other steps go on, and error records of what is left are still taken. So does a trigger that is called per
+    request: what it emits is of requests that were accepted before.
     """
-    gone = [subject for spec in old for subject in _own(spec, spec.trigger)]
+    gone = [subject for spec in old for subject in _entries(spec)]
     flow_id = (new or next(iter(old))).flow_id
     await _change_subjects(bus, subjects.stream(flow_id), gone, _subjects(new) if new else ())
 

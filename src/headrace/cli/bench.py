@@ -10,7 +10,7 @@ PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_
 
 
 def bench(context: typer.Context) -> None:
-    """Measure latency, throughput, CPU and memory. `headrace bench --help` lists its options."""
+    """Measure latency, throughput, CPU, memory, and what publishes cost. `headrace bench --help` lists its options."""
     import headrace.testing.bench as measuring
 
     raise typer.Exit(measuring.run(context.args) or 0)

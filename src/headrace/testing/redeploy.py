@@ -26,7 +26,7 @@ from headrace.testing.requests import Requests
 from headrace.testing.trial import Trial
 from headrace.testing.versions import FOLDERS, good
 
-__all__ = ["SIZES", "failed", "measure", "show"]
+__all__ = ["SIZES", "Revisions", "failed", "figures", "measure", "show"]
 
 STRATEGIES = ("handover", "restart")
 NONE = "no publish"
@@ -125,7 +125,7 @@ async def _listener(steps: int, strategy: str, seconds: float, running: Platform
                 await published.again(use=revisions.use(number, hosts))
         await trial.ledger.all_arrived()
         account = trial.ledger.account
-        return published.row() | _events(account) | _delays(account) | _gaps(account.gaps())
+        return published.row() | figures(account)
 
 
 async def _webhook(strategy: str, running: Platform, revisions: Revisions) -> Row:
@@ -206,6 +206,11 @@ class Published:
 
 
 # -- figures ------------------------------------------------------------------------------------------------------
+
+
+def figures(account: Account) -> Row:
+    """What became of the events, how late they were, and for how long nobody took them from the source."""
+    return _events(account) | _delays(account) | _gaps(account.gaps())
 
 
 def _events(account: Account) -> Row:
