@@ -27,6 +27,7 @@ SHOWN = {
     "headrace flow publish hello": ["hello is live"],
     "headrace logs hello log": ["Good day, Ada!", "Good day, Grace!"],
     "headrace errors --flow hello": ["KeyError"],
+    "headrace errors ID": ["greet.py"],
 }
 """What the page says one sees, command by command, in the order in which a command comes again."""
 
@@ -58,7 +59,7 @@ class Newcomer:
             written = command.replace("http://127.0.0.1:7475", self.headrace.server["url"])
         if command.startswith("headrace execution show ID"):
             written = written.replace("ID", self.headrace.json("executions", "--flow", "hello")[0]["id"])
-        if command.startswith("headrace retry ID"):
+        if command.startswith(("headrace retry ID", "headrace errors ID")):
             written = written.replace("ID", self.headrace.json("errors", "--flow", "hello")[0]["id"])
         done = subprocess.run(
             ["bash", "-c", written],

@@ -248,7 +248,7 @@ def _build_failed(name: str, version: dict[str, Any]) -> Exception:
     return Refused(
         "build-failed",
         f"{name} revision {version['revision']} failed to build: {version.get('reason') or 'see its log'}",
-        next_step=f"headrace component log {name}",
+        next_step=f"headrace component log {name} {version['revision']}",
     )
 
 

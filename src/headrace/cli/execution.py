@@ -79,6 +79,10 @@ def show(
 
 
 def errors(
+    id_: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="Show this one, with its traceback and input.", show_default=False),
+    ] = None,
     *,
     flow: FlowOption = None,
     step: StepOption = None,
@@ -89,10 +93,15 @@ def errors(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """List messages that failed, newest first."""
+    """List messages that failed, newest first; with an ID, show all of one."""
     from headrace.cli.client import connect
     from headrace.cli.output import one_line, print_json, print_table, styled, when
 
+    if id_ is not None and (flow or step or state):
+        raise typer.BadParameter("name one error, or choose from the list", param_hint="ID")
+    if id_ is not None:
+        _show_error(id_, data, as_json=as_json)
+        return
     with connect(data) as client:
         found = client.items("/errors", limit=limit, flow=flow, step=step, state=state)
     if as_json:
@@ -139,6 +148,18 @@ def retry(
         _print_retried(answer)
 
 
+def _show_error(id_: str, data: Data, *, as_json: bool) -> None:
+    from headrace.cli.client import connect
+    from headrace.cli.output import print_json
+
+    with connect(data) as client:
+        found = client.get(at("errors", id_))
+    if as_json:
+        print_json(found)
+    else:
+        _print_error(found)
+
+
 def _retry(client: Client, ids: list[str], flow: str | None, step: str | None, body: str | None) -> dict[str, Any]:
     """What was run again and what was not, in the form of the API's answer for many."""
     if flow is None:
@@ -159,6 +180,32 @@ def _parsed(body: str) -> Any:
         return json.loads(body)
     except ValueError as error:
         raise typer.BadParameter(f"is not JSON: {error}", param_hint="--body") from None
+
+
+def _print_error(found: dict[str, Any]) -> None:
+    from headrace.cli.output import out, print_fields, printable, styled, when
+
+    print_fields(
+        {
+            "Error": found["id"],
+            "Flow": f"{found['flow']}, step {found['step']}",
+            "Execution": found["execution"],
+            "At": when(found["at"]),
+            "State": styled(found["state"]),
+            "Reason": found["reason"],
+            "What": f"{found['name']}: {found['message']}",
+        }
+    )
+    if found["stack"]:
+        out().print(f"\n{printable(found['stack']).rstrip()}", soft_wrap=True)
+    told = "Input:"
+    if found["input"] is None:
+        told, body = "Its input is no longer kept.", ""
+    else:
+        if found["input"]["stage"] == "raw":
+            told = "Input, before the step's mapping:"
+        body = json.dumps(found["input"]["body"], indent=2, ensure_ascii=False)
+    out().print(f"\n{told}\n{printable(body)}".rstrip(), soft_wrap=True)
 
 
 def _print_retried(answer: dict[str, Any]) -> None:

@@ -76,13 +76,18 @@ def apply(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Make a flow document the draft of its flow; create the flow when it is new."""
+    """Make a flow document the draft of its flow; create the flow when it is new.
+
+    With --publish or --start a document with errors is refused and changes nothing.
+    """
     from headrace.cli.client import connect
     from headrace.cli.output import out, print_json
 
     text = files.read(file)
     with connect(data) as client:
         name = _flow_name(client, text, file)
+        if publish_too or start_too:  # what cannot be published changes nothing, not even the draft
+            without_errors(client.post("/flows/lint", {"document": text}), file)
         saved = client.put(at("flows", name, "draft"), {"document": text})
         if not (publish_too or start_too):
             tell(saved)
@@ -91,7 +96,6 @@ def apply(
             else:
                 out().print(f"Saved the draft of {name}. Publish it: headrace flow publish {name}")
             return
-        without_errors(saved, file)
         publish.publish_draft(client, name, note=note, start=start_too, now=now, detach=detach, as_json=as_json)
 
 

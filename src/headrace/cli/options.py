@@ -15,7 +15,7 @@ Data = Annotated[
         "--data",
         envvar="HEADRACE_DATA",
         metavar="DIR",
-        help="The data folder. Default: ./data",
+        help="The data folder. Default: HEADRACE_DATA, or ./data",
         show_default=False,
         show_envvar=False,
     ),

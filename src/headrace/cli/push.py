@@ -1,8 +1,9 @@
 """Pushing a folder as a component: real git to the platform's own remote, whatever the folder is.
 
 A clean git repository pushes its HEAD. Anything else (no git, uncommitted changes, a folder inside another
-repository) is committed as a snapshot in a temporary repository on top of what the remote has, so the user's own
-repository is never touched and the component's history stays one line.
+repository, a HEAD whose build failed and is to be tried again) is committed as a snapshot in a temporary repository
+on top of what the remote has, so the user's own repository is never touched and the component's history stays one
+line.
 """
 
 from __future__ import annotations
@@ -169,7 +170,8 @@ def _version_of(client: Client, name: str, commit: str) -> dict[str, Any] | None
 
 def _commit(stack: ExitStack, own: Git, remote: Remote, message: str | None) -> tuple[Git, str]:
     """The repository and the commit in it that hold the folder's content; the remote's tip when that is the same."""
-    if (head := _clean_head(own)) is not None:
+    head = _clean_head(own)
+    if head is not None and not (head == remote.tip and remote.failed):
         return own, head
     git = _temporary_repository(stack, own)
     _stage(git, own)

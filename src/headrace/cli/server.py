@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from headrace.cli.client import Client
 from headrace.cli.place import Place, Running
@@ -91,7 +92,6 @@ def choose_port(place: Place, wanted: int | None) -> int:
 def spawn(place: Place, port: int, *, foreground: bool = False) -> Started:
     """Start ``headrace.app``; detached with its output in ``logs/server.log``, or attached to this terminal."""
     command = [sys.executable, "-m", MODULE, "--data", str(place.data), "--port", str(port)]
-    place.port_file.write_text(f"{port}\n")
     if foreground:
         return Started(subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL), 0, port)
     with place.server_log.open("ab") as log:
@@ -114,6 +114,7 @@ def wait_ready(place: Place, started: Started | None, tell: Callable[[str], None
         if server is not None:
             client = Client(server.url, place.token(), not_up="headrace up")
             if client.ready():
+                place.port_file.write_text(f"{urlsplit(server.url).port}\n")
                 return client
             tell("Waiting for its parts")
         if started is not None and started.process.poll() is not None:

@@ -62,7 +62,7 @@ def up(
 
 
 def down(data: Data = None) -> None:
-    """Stop flows, server and broker. Queues, history and the wish to run stay for the next ``up``."""
+    """Stop flows, server and broker. Queues, history and the wish to run stay for the next up."""
     from headrace.cli import place, server
     from headrace.cli.output import out
 

@@ -89,7 +89,11 @@ async def create(conn: AsyncConnection, name: str) -> Component:
         async with conn.begin_nested():
             result = await conn.execute(insert(components).values(**values).returning(components.c.id))
     except IntegrityError:
-        raise Refused("component-exists", f"there already is a component `{name}`") from None
+        raise Refused(
+            "component-exists",
+            f"there already is a component `{name}`",
+            next_step="push to it, or choose another name",
+        ) from None
     return Component(id=result.scalar_one(), name=name, created_at=now, latest=None)
 
 

@@ -53,7 +53,12 @@ def main() -> None:
         (options.data / "keys").mkdir(exist_ok=True)
         (options.data / "keys" / "cli-token").write_text("hr_local\n")
         me = psutil.Process()
-        about = {"pid": me.pid, "created": me.create_time(), "url": f"http://127.0.0.1:{options.port}", "version": "0"}
+        about = {
+            "pid": me.pid,
+            "created": me.create_time(),
+            "url": f"http://127.0.0.1:{server.server_port}",
+            "version": "0",
+        }
         (options.data / "run" / "server.json").write_text(json.dumps(about))
         server.serve_forever()
     (options.data / "run" / "server.json").unlink()

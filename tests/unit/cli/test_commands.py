@@ -195,9 +195,11 @@ def test_apply_saves_a_draft(server: Server, document: str, capsys: Out) -> None
 
 def test_apply_does_not_publish_what_has_errors(server: Server, document: str, capsys: Out) -> None:
     problem = {"path": "steps", "reason": "r", "message": "no trigger", "severity": "error"}
-    server.answers["PUT /flows/orders/draft"] = {"tag": 1, "problems": [problem]}
-    assert main(["flow", "apply", document, "--publish"]) == 1
-    assert server.bodies("POST /flows/orders/publish") == []
+    server.answers["POST /flows/lint"] = {"problems": [problem], "flow": None}
+    for option in ("--publish", "--start"):
+        assert main(["flow", "apply", document, option]) == 1
+        assert "no trigger" in capsys.readouterr().err
+    assert server.bodies("PUT /flows/orders/draft") == server.bodies("POST /flows/orders/publish") == []
 
 
 def test_a_document_without_a_name_is_refused_with_its_problems(server: Server, tmp_path: Path, capsys: Out) -> None:
@@ -306,6 +308,32 @@ def test_status_without_a_server_is_an_error(tmp_path: Path, capsys: Out, monkey
     monkeypatch.delenv("HEADRACE_URL", raising=False)
     assert main(["status", "--data", str(tmp_path)]) == 1
     assert f"headrace up --data {tmp_path}" in capsys.readouterr().err
+
+
+def test_one_error_is_shown_with_its_traceback_and_input(server: Server, capsys: Out) -> None:
+    sent = {"id": "m1", "body": {"name": "Ada"}, "headers": {}, "stage": "mapped"}
+    found = {
+        **ERROR,
+        "execution": "e7",
+        "reason": "exception",
+        "stack": "Traceback\n  File greet.py\n\x1b[2J",
+        "input": sent,
+    }
+    server.answers["GET /errors/e1"] = lambda _request: found
+    assert main(["errors", "e1"]) == 0
+    said = capsys.readouterr().out
+    assert "\nTraceback\n  File greet.py\n" in said
+    assert "\x1b" not in said
+    assert 'Input:\n{\n  "name": "Ada"\n}\n' in said
+    found["input"] = {**sent, "stage": "raw"}
+    assert main(["errors", "e1"]) == 0
+    assert "Input, before the step's mapping:\n" in capsys.readouterr().out
+    found["input"] = None
+    assert main(["errors", "e1"]) == 0
+    assert capsys.readouterr().out.endswith("Its input is no longer kept.\n")
+    assert main(["errors", "e1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    assert main(["errors", "e1", "--flow", "orders"]) == 2
 
 
 def test_export_writes_a_file(server: Server, tmp_path: Path) -> None:

@@ -285,6 +285,7 @@ def test_apply_publishes_and_waits(server: Server, tmp_path: Path, capsys: Out) 
     file = tmp_path / "orders.yaml"
     file.write_text(DOCUMENT)
     published(server, deployment(8, "live"), replaces=None)
+    server.answers["POST /flows/lint"] = {"problems": []}
     server.answers["PUT /flows/orders/draft"] = {"tag": 1, "problems": []}
     assert main(["flow", "apply", str(file), "--start", "-m", "why"]) == 0
     assert server.bodies("POST /flows/orders/publish") == [{"note": "why", "start": True}]

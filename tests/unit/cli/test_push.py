@@ -140,6 +140,19 @@ def test_the_same_content_is_pushed_again_when_its_build_failed(platform: Platfo
     assert second["commit"] != first["commit"]
 
 
+def test_a_clean_head_whose_build_failed_is_tried_again_and_left_alone(platform: Platform, folder: Path) -> None:
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "--all")
+    git(folder, "-c", "user.name=Ada", "-c", "user.email=a@b.c", "commit", "--quiet", "-m", "First")
+    platform.state = "failed"
+    first, _ = platform.push(folder)
+    assert first["commit"] == git(folder, "rev-parse", "HEAD")
+    second, _ = platform.push(folder)
+    assert platform.commits() == [first["commit"], second["commit"]]
+    assert git(folder, "rev-parse", "HEAD") == first["commit"]
+    assert git(folder, "status", "--porcelain") == ""
+
+
 def test_a_clean_repository_pushes_its_head(platform: Platform, folder: Path) -> None:
     committed(folder)
     version, told = platform.push(folder)

@@ -75,8 +75,9 @@ def test_only_the_owner_can_look_into_the_data_folder(data: Path) -> None:
     assert (data / "run").stat().st_mode & 0o777 == 0o700
 
 
-def test_down_stops_and_up_takes_the_same_port_again(data: Path, capsys: Out) -> None:
-    assert up(data) == 0
+@pytest.mark.parametrize("options", [(), ("--port", "0")], ids=["by itself", "any"])
+def test_down_stops_and_up_takes_the_same_port_again(data: Path, capsys: Out, options: tuple[str, ...]) -> None:
+    assert up(data, *options) == 0
     url = json.loads((data / "run" / "server.json").read_text())["url"]
     assert main(["down", "--data", str(data)]) == 0
     assert "Headrace is down." in capsys.readouterr().out
