@@ -131,6 +131,33 @@ async def test_a_cancellation_that_nats_py_swallows_is_heeded(plane: Plane, monk
     assert not any(each.subject == "x" for each in plane.bus._client._subs.values())
 
 
+async def test_a_flush_that_is_cancelled_does_not_deafen_the_connection(plane: Plane) -> None:
+    for _ in range(3):
+        given_up = asyncio.create_task(plane.bus.flush())
+        waits = asyncio.create_task(plane.bus.flush())
+        await asyncio.sleep(0)  # both have asked
+        given_up.cancel()
+        await asyncio.wait([given_up, waits])
+        assert given_up.cancelled() and waits.exception() is None
+    assert (await plane.bus.store("s.a", b"", msg_id="1")).seq == 1
+    assert (await plane.bus.api("STREAM.INFO.S"))["state"]["messages"] == 1
+
+
+async def test_an_answer_is_not_taken_for_that_of_a_later_flush(plane: Plane) -> None:
+    process = plane.broker.process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    given_up, waits = asyncio.create_task(plane.bus.flush()), asyncio.create_task(plane.bus.flush())
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    await plane.bus._client._process_pong()  # to the one that was given up
+    await asyncio.sleep(0)
+    assert not waits.done()
+    os.kill(process.pid, signal.SIGCONT)
+    await waits
+
+
 async def test_what_a_handler_raises_does_not_end_the_connection(plane: Plane) -> None:
     def broken(*message: Any) -> None:
         raise LookupError("a mistake")
@@ -162,6 +189,7 @@ async def test_what_waits_for_an_answer_hears_of_a_lost_connection_at_once(plane
         asyncio.ensure_future(plane.bus.api("STREAM.INFO.S")),
         asyncio.ensure_future(plane.bus.store("s.a", b"no id")),
         asyncio.ensure_future(plane.bus.last("S", "s.a")),
+        asyncio.ensure_future(plane.bus.flush()),
     ]
     await asyncio.sleep(0.1)
     await kill_broker(plane)

@@ -4,7 +4,7 @@ nats-py keeps the connection (handshake, reconnecting, pings, subscriptions). Tw
 `Bus.store_nowait` writes a publish straight into the outgoing buffer (see `headrace.bus.stores`); `Bus.on_message`
 hands raw messages to a plain function from the read loop. Both, and what
 a lost connection needs, reach into private attributes of nats-py (``_pending``, ``_process_msg``, ``_transport``,
-``_resp_map``, ``_sid``, ``_subs``), which `tests/contract/test_bus_client.py` pins.
+``_resp_map``, ``_sid``, ``_subs``, ``_pongs``), which `tests/contract/test_bus_client.py` pins.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Entry(NamedTuple):
 
 
 class _Client(Client):
-    """nats-py, with messages of chosen subscriptions handed over raw."""
+    """nats-py, with messages of chosen subscriptions handed over raw, and flushes that may be cancelled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,6 +65,12 @@ class _Client(Client):
                 _log.exception("a message of %s was not handled", subject.decode(errors="replace"))
         else:
             await super()._process_msg(sid, subject, reply, data, headers)  # type: ignore[arg-type]
+
+    async def _process_pong(self) -> None:
+        # Whoever asked may have given up. nats-py would set the result all the same, and its read loop end of that.
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
 
 
 def _heed_cancellation() -> None:
@@ -163,9 +169,10 @@ class Bus:
         self._away = True
         self.session += 1
         self._stores.away()
-        for answer in list(self._client._resp_map.values()):
+        for answer in [*self._client._resp_map.values(), *self._client._pongs]:
             if not answer.done():  # it is lost, or was never asked for
                 answer.set_exception(nats.errors.StaleConnectionError())
+                answer.exception()  # seen, for nobody waits for the answers to nats-py's own pings
         unsent, self._client._pending = self._client._pending, []
         self._client._pending_data_size = 0
         self._later += [command for command in unsent if command.startswith(b"PUB ")]
