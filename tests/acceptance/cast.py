@@ -48,7 +48,7 @@ MIDDLES = {
     "deaf": (
         "import signal, time\n"
         "async def init(cfg):\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "async def process(msg):\n    if msg.body['n'] % 50 == 49:\n        time.sleep(2)\n    return msg.body\n"
+        "async def process(msg):\n    if msg.body['n'] % 50 == 49:\n        time.sleep(1.2)\n    return msg.body\n"
     ),
     "trapped": (
         "import asyncio\n"

@@ -142,9 +142,9 @@ class Deployer:
         except TimeoutError:
             raise Unavailable("no-answer", f"deployment {action.epoch} does not begin") from None
         if phase == "live":
-            await self._update(key, state="live")
-            if not action.again:
+            if not action.again:  # before it is live: a server that dies in between activates, and notes, again
                 await self._note_switch(key, requests=requests)
+            await self._update(key, state="live")
 
     def _owning(self, flow_id: str) -> list[int]:
         return sorted(epoch for owner, epoch in self._observer.owning if owner == flow_id)
