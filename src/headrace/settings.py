@@ -271,14 +271,15 @@ class Settings(BaseSettings):
         """The demo flow watches ``in`` and writes to ``out``."""
         return self.data / "demo"
 
-    def prepare(self) -> None:
-        """Make the folders, with the modes they need; a second call repairs modes and changes nothing else.
+    @property
+    def own_dirs(self) -> tuple[Path, ...]:
+        """What is the platform's alone, so that no flow may be granted any of it."""
+        return (*self._private_dirs, self.builds_dir, self.envs_dir)
 
-        Others may pass through the data folder (hosts run as users of their own) but see into ``builds``,
-        ``envs`` and ``demo`` only.
-        """
-        self._make_data()
-        private = (
+    @property
+    def _private_dirs(self) -> tuple[Path, ...]:
+        """Closed to every other user of the machine."""
+        return (
             self.run_dir,
             self.keys_dir,
             self.db_dir,
@@ -286,9 +287,16 @@ class Settings(BaseSettings):
             self.repos_dir,
             self.uv_cache_dir,
             self.logs_dir,
-            self.logs_dir / "workers",
-            self.logs_dir / "builds",
         )
+
+    def prepare(self) -> None:
+        """Make the folders, with the modes they need; a second call repairs modes and changes nothing else.
+
+        Others may pass through the data folder (hosts run as users of their own) but see into ``builds``,
+        ``envs`` and ``demo`` only.
+        """
+        self._make_data()
+        private = (*self._private_dirs, self.logs_dir / "workers", self.logs_dir / "builds")
         public = (
             self.builds_dir,
             self.envs_dir,

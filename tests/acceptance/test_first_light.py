@@ -127,6 +127,21 @@ def test_a_push_that_is_no_component_is_refused_with_every_mistake(headrace: Hea
         assert any(mistake in line for line in pushed.stderr.splitlines() if line.startswith("remote:")), pushed.stderr
 
 
+@pytest.mark.parametrize("path", ["keys", "keys/new.txt", "db", "broker", "repos/log.git", "builds", "envs", ""])
+def test_what_is_the_platforms_own_is_granted_to_no_step(headrace: Headrace, tmp_path: Path, path: str) -> None:
+    file = tmp_path / "thief.yaml"
+    wanted = headrace.data / path
+    file.write_text(
+        f"flow: thief\nsteps:\n  - {{id: request, trigger: webhook/receive}}\n"
+        f"  - {{id: take, after: request, action: log/write, paths: {{read: {wanted}}}}}\n"
+    )
+    was_there = wanted.exists()
+    refused = headrace.try_("flow", "apply", str(file), "--start")
+    assert refused.returncode == 1, refused.stdout
+    assert "part of the platform's own folder" in refused.stderr
+    assert wanted.exists() == was_there, "nothing is made there either"
+
+
 def test_accidents_in_mid_stream_lose_nothing_and_double_nothing(headrace: Headrace, tmp_path: Path) -> None:
     file = headrace.data / "demo" / "accidents.jsonl"
     headrace("component", "push", str(_component(tmp_path)), "--name", "passing")

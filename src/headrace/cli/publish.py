@@ -97,11 +97,12 @@ def publish_draft(
     from headrace.cli.output import err, out
     from headrace.cli.progress import Display
 
-    if not now and client.get(at("flows", name, "plan"))["building"]:
+    plan = client.get(at("flows", name, "plan"))
+    if not now and plan["building"]:
         with Display(err(), f"Waiting for builds that {name} uses") as display:
             builds(client, name, _quiet if as_json else display.show)
     answer = client.post(at("flows", name, "publish"), _wanted(note, start, strategy))
-    _say(name, answer, "Published", as_json)
+    _say(name, answer, "Published" if plan["source"] == "draft" else "Redeploying", as_json)
     if not as_json and not answer["deployment"]:
         out().print(f"{name} is not running. Start it: headrace flow start {name}", soft_wrap=True)
     report(client, name, answer, detach=detach, as_json=as_json)
@@ -125,7 +126,7 @@ def report(client: Client, name: str, answer: dict[str, Any], *, detach: bool, a
     if as_json:
         print_json({**answer, "deployment": deployment})
     elif deployment:
-        _tell(name, deployment, detach)
+        _tell(name, deployment, detach, switched=answer.get("replaces") is not None)
 
 
 def _watched(
@@ -155,7 +156,7 @@ def _print_log(step: str | None, lines: tuple[str, ...]) -> None:
         err().print(f"  {printable(line)}", soft_wrap=True)
 
 
-def _tell(name: str, deployment: dict[str, Any], detach: bool) -> None:
+def _tell(name: str, deployment: dict[str, Any], detach: bool, *, switched: bool) -> None:
     from headrace.cli.output import out
 
     if detach:
@@ -164,7 +165,7 @@ def _tell(name: str, deployment: dict[str, Any], detach: bool) -> None:
         told = f"{name} is suspended: headrace flow resume {name} runs it"
     else:
         took = f", ready in {deployment['ready_ms']} ms" if deployment["ready_ms"] else ""
-        told = f"{name} is live{took}{_switch(deployment['handover'])}."
+        told = f"{name} is live{took}{_switch(deployment['handover']) if switched else ''}."
     out().print(told, soft_wrap=True)
 
 

@@ -39,7 +39,12 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
         stop_within=settings.stop_within,
         runtime_folder="",
     )
-    return msgspec.structs.replace(spec, sandbox=settings.sandbox, drain_within=settings.drain_within)
+    return msgspec.structs.replace(
+        spec,
+        sandbox=settings.sandbox,
+        drain_within=settings.drain_within,
+        private=tuple(map(str, settings.own_dirs)),
+    )
 
 
 async def _resolved(conn: AsyncConnection, component: str, revision: int) -> Resolved:

@@ -213,7 +213,9 @@ async def get_version(conn: AsyncConnection, flow_id: str, number: int) -> FlowV
     found = _versions.where(versions.c.flow_id == flow_id, versions.c.number == number)
     row = (await conn.execute(found)).one_or_none()
     if row is None:
-        raise NotFound("version-not-found", f"the flow has no version {number}", next_step="see `headrace flow show`")
+        raise NotFound(
+            "version-not-found", f"the flow has no version {number}", next_step="see `headrace flow versions`"
+        )
     return FlowVersion(*row)
 
 

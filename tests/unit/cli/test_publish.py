@@ -281,6 +281,31 @@ def test_suspend_and_resume_say_how_to_go_on(server: Server, capsys: Out) -> Non
 # -- what is listed
 
 
+@pytest.mark.parametrize(("source", "verb"), [("draft", "Published"), ("version", "Redeploying")])
+def test_a_version_that_is_deployed_again_is_not_said_to_be_published(
+    server: Server, capsys: Out, source: str, verb: str
+) -> None:
+    published(server, deployment(8, "live"))
+    server.answers["GET /flows/orders/plan"] = {**PLAN, "source": source}
+    assert main(["flow", "publish", "orders"]) == 0
+    assert f"{verb} orders version 4." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("replaces", "switched"), [(7, True), (None, False)])
+def test_only_what_took_another_ones_place_was_switched(
+    server: Server, capsys: Out, replaces: int | None, switched: bool
+) -> None:
+    earlier = deployment(8, "live", handover={"gap_ms": 0.0, "from_epoch": 7})
+    server.answers |= {
+        "GET /flows/orders": {**FLOW, "epoch": 8},
+        "GET /flows/orders/deployments/7": deployment(7, "live"),
+        "GET /flows/orders/deployments/8": earlier,
+        "POST /flows/orders/start": {"flow": FLOW, "deployment": earlier, "replaces": replaces},
+    }
+    assert main(["flow", "start", "orders"]) == 0
+    assert ("without a gap" in capsys.readouterr().out) is switched
+
+
 def test_apply_publishes_and_waits(server: Server, tmp_path: Path, capsys: Out) -> None:
     file = tmp_path / "orders.yaml"
     file.write_text(DOCUMENT)
