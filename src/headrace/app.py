@@ -33,6 +33,7 @@ from headrace.api.auth import CheckToken, Identities
 from headrace.api.facts import Facts
 from headrace.api.heartbeats import Heartbeats
 from headrace.api.metrics import Metrics
+from headrace.api.object_storage import ObjectStorage
 from headrace.api.parts import Parts
 from headrace.api.queues import waiting
 from headrace.api.replies import Replies
@@ -48,6 +49,7 @@ from headrace.components.descriptor import Language
 from headrace.components.python_builder import PythonBuilder
 from headrace.components.repositories import Repositories
 from headrace.control.builds import Builds
+from headrace.control.object_token import ObjectTokens
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Drained, Recorder
 from headrace.control.redeploys import Redeploys
@@ -168,7 +170,7 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
         troubles=loops.troubles,
         stop=ending.stop,
         stopping=ending.asked,
-        url=_url(settings),
+        url=settings.url,
         broker_url=access.url,
         started_at=now_ms(),
     )
@@ -178,7 +180,8 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
     stack.push_async_callback(await replies.start())
     hooks = Webhooks(bus, parts.targets, parts.facts, replies, parts.metrics)
     pushes = git.router(repositories, parts.identities.of, _component_exists(db), hook_url=parts.url)
-    app = application(parts, hooks, pushes)
+    storage = ObjectStorage(bus, settings, ObjectTokens.kept_in(settings.object_key_file))
+    app = application(parts, hooks, storage, pushes)
     redeploys = Redeploys(db, bus, parts.changed)
     return Server(parts=parts, redeploys=redeploys, app=app, loops=loops, ending=ending, runtime=runtime, broker=broker)
 
@@ -275,14 +278,6 @@ def _listen(host: str, port: int) -> socket.socket:
             raise Unavailable("port-taken", told, next_step="choose another --port") from error
         raise Unavailable("bad-address", f"cannot listen on {host}:{port}: {error.strerror}") from error
     return listener
-
-
-def _url(settings: Settings) -> str:
-    """Where this machine reaches the server."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
-    if ":" in host and not host.startswith("["):
-        host = f"[{host}]"
-    return f"http://{host}:{settings.port}"
 
 
 def _embedded_broker(settings: Settings) -> EmbeddedBroker | None:

@@ -128,6 +128,17 @@ class Settings(BaseSettings):
         default=86_400.0, description="How long processed messages stay in the journal, for inspection and replay."
     )
     message_limit: Size = Field(default=1024**2, description="Largest message body, as JSON.")
+    object_limit: Size = Field(default=100 * 1024**2, description="Largest object: a file or an attachment.")
+    object_bytes: Size = Field(
+        default=1024**3,
+        description="Disk space of one flow's objects; reserved, like `journal_bytes`, from the "
+        "flow's first object on.",
+    )
+    object_keep: Duration = Field(
+        default=7 * 86_400.0,
+        description="How long an object stays that was stored without a time of its own (`x-eio-ttl`). What a message "
+        "still to be processed, a delayed one or an error refers to stays longer.",
+    )
     queue_limit: int = Field(
         default=10_000, gt=0, description="Waiting messages of a step at which the steps before it stop taking more."
     )
@@ -217,8 +228,21 @@ class Settings(BaseSettings):
         return self.keys_dir / "cli-token"
 
     @property
+    def object_key_file(self) -> Path:
+        """What signs the tokens with which component code reaches its flow's objects."""
+        return self.keys_dir / "object-key"
+
+    @property
     def db_dir(self) -> Path:
         return self.data / "db"
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the server."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        if ":" in host and not host.startswith("["):
+            host = f"[{host}]"
+        return f"http://{host}:{self.port}"
 
     @property
     def store_url(self) -> str:

@@ -1,6 +1,7 @@
 """The ASGI application: all routes, and the layers around them.
 
 Edge (unexpected errors, body limit) ─┬─ /hooks/… ─▶ Webhooks
+                                      ├─ /storage/… ─▶ ObjectStorage (tokens of its own)
                                       └─ the rest ─▶ Guard (names, tokens, sessions) ─▶ routes
 """
 
@@ -23,6 +24,7 @@ from headrace.api import (
     home,
     live,
     logs,
+    objects,
     openapi,
     plans,
     problems,
@@ -35,6 +37,7 @@ from headrace.api import (
 )
 from headrace.api.auth import Guard, local_names, session_cookie
 from headrace.api.edge import Edge
+from headrace.api.object_storage import ObjectStorage
 from headrace.api.parts import Parts
 from headrace.api.webhooks import Webhooks
 
@@ -57,6 +60,7 @@ NOUNS = (
     versions,
     executions,
     errors,
+    objects,
     logs,
     live,
 )
@@ -84,7 +88,7 @@ def routes() -> FastAPI:
     return app
 
 
-def application(parts: Parts, hooks: Webhooks, *more: APIRouter) -> ASGIApp:
+def application(parts: Parts, hooks: Webhooks, storage: ObjectStorage, *more: APIRouter) -> ASGIApp:
     """Everything the server answers; ``more`` are routers outside of the API, such as git's."""
     app = routes()
     for router in more:
@@ -93,4 +97,4 @@ def application(parts: Parts, hooks: Webhooks, *more: APIRouter) -> ASGIApp:
     settings = parts.settings
     names = local_names(settings.host, settings.server_names)
     guarded = Guard(app, parts.identities, cookie=session_cookie(settings.port), names=names)
-    return Edge(guarded, hooks)
+    return Edge(guarded, hooks, storage)

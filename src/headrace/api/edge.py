@@ -9,6 +9,8 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from headrace.api.object_storage import PREFIX as STORAGE
+from headrace.api.object_storage import SIGNED_URL
 from headrace.api.problems import unexpected
 from headrace.api.webhooks import PREFIX
 from headrace.ids import new_id
@@ -16,22 +18,23 @@ from headrace.ids import new_id
 __all__ = ["Edge"]
 
 BODY_LIMIT = 8 * 1024 * 1024
-"""Largest body of an API request; pushes and webhooks have limits of their own."""
+"""Largest body of an API request; pushes, webhooks and objects have limits of their own."""
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
 )
 HOOK_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox"))
-"""What a flow answers is no page of ours: a browser gives it no access to the session."""
+"""What a flow answers, or stores, is no page of ours: a browser gives it no access to the session."""
 
 
 class Edge:
-    """ASGI: ``hooks`` answers below ``/hooks/``, ``app`` everything else."""
+    """ASGI: ``hooks`` answers below ``/hooks/``, ``storage`` component code, ``app`` everything else."""
 
-    def __init__(self, app: ASGIApp, hooks: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, hooks: ASGIApp, storage: ASGIApp) -> None:
         self._app = app
         self._hooks = hooks
+        self._storage = storage
         self._log: Any = structlog.get_logger("api")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,6 +42,8 @@ class Edge:
             await self._app(scope, receive, send)
         elif scope["path"].startswith(PREFIX):
             await self._answered(self._hooks, scope, receive, _Sender(send, HOOK_HEADERS))
+        elif scope["path"].startswith(STORAGE) or scope["path"] == SIGNED_URL:
+            await self._answered(self._storage, scope, receive, _Sender(send, HOOK_HEADERS))
         else:
             begun = time.perf_counter()
             sender = _Sender(send, SECURITY_HEADERS)

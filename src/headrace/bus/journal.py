@@ -403,10 +403,11 @@ async def drop_waiting(bus: Bus, spec: DeploymentSpec) -> int:
 
 
 async def remove(bus: Bus, flow_id: str) -> None:
-    """Delete the flow's journal with all it holds. Nothing happens when there is none."""
+    """Delete the flow's journal with all it holds, and its objects. Nothing happens when there is none."""
     for waiting in (f"delay.{flow_id}.>", f"due.{flow_id}.>"):
         await bus.api(f"STREAM.PURGE.{subjects.DELAYS}", {"filter": waiting})
     with contextlib.suppress(NotFound):
         await bus.api(f"CONSUMER.DELETE.{subjects.DELAYS}.{due_consumer(flow_id)}")
-    with contextlib.suppress(NotFound):
-        await bus.api(f"STREAM.DELETE.{subjects.stream(flow_id)}")
+    for name in (subjects.stream(flow_id), subjects.objects(flow_id)):
+        with contextlib.suppress(NotFound):
+            await bus.api(f"STREAM.DELETE.{name}")

@@ -8,6 +8,7 @@
                           due.<flow id>.<epoch>.<step>.<message id>      the same when their time has come
     TRACE                 trace.<flow id>                                batches of facts for the recorder
     LOGS                  logs.<flow id>.<step>                          lines the steps wrote
+    OBJ_<flow id>         $O.<flow id>.C.…, $O.<flow id>.M.…             files and large bodies; see `bus.objects`
 
 Plain subjects (not stored): ``worker.<flow id>.<epoch>.do`` (requests to a worker),
 ``worker.<flow id>.<epoch>.state`` (its heartbeat), ``live.<kind>`` (hints for open browsers).
@@ -32,6 +33,7 @@ __all__ = [
     "inbox",
     "live",
     "logs",
+    "objects",
     "output",
     "stream",
     "trace",
@@ -58,6 +60,11 @@ POISON = "poison"
 def stream(flow_id: str) -> str:
     """The flow's journal."""
     return f"FLOW_{flow_id}"
+
+
+def objects(flow_id: str) -> str:
+    """The flow's objects."""
+    return f"OBJ_{flow_id}"
 
 
 def output(flow_id: str, epoch: int, step: str) -> str:

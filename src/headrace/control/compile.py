@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.components.descriptor import Descriptor
+from headrace.control.object_token import ObjectTokens
 from headrace.errors import Refused
 from headrace.flows import document
 from headrace.flows.deployment import Code, DeploymentSpec
@@ -44,6 +45,8 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
         sandbox=settings.sandbox,
         drain_within=settings.drain_within,
         private=tuple(map(str, settings.own_dirs)),
+        storage_url=f"{settings.url}/storage",
+        storage_token=ObjectTokens.kept_in(settings.object_key_file).issue(flow_id, epoch),
     )
 
 

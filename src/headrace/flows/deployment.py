@@ -114,6 +114,10 @@ class DeploymentSpec(msgspec.Struct, frozen=True, kw_only=True):
     private: tuple[str, ...] = ()
     """Folders of the platform's own, which no document can grant."""
     sandbox: Literal["auto", "off", "require"] = "auto"
+    storage_url: str = ""
+    """Where component code reaches the objects of its flow, over HTTP; empty: nowhere."""
+    storage_token: str = ""
+    """With what it does so."""
     runtime_folder: str = ""
     """A scratch folder of this deployment's own."""
 

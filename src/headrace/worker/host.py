@@ -265,6 +265,19 @@ class Host:
             "HEADRACE_STEP": self._step.id,
             "HEADRACE_COMPONENT": self._step.code.component,
             "HEADRACE_REVISION": str(self._step.code.revision),
+            **self._storage(),
+        }
+
+    def _storage(self) -> dict[str, str]:
+        """How the component's code reaches its flow's objects; under the names that public components know, too."""
+        url, token = self._spec.storage_url, self._spec.storage_token
+        if not url:
+            return {}
+        return {
+            "HEADRACE_STORAGE_URL": url,
+            "HEADRACE_STORAGE_TOKEN": token,
+            "ELASTICIO_OBJECT_STORAGE_URI": url,
+            "ELASTICIO_OBJECT_STORAGE_TOKEN": token,
         }
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:

@@ -21,6 +21,7 @@ from headrace.api.auth import Identities
 from headrace.api.facts import Facts
 from headrace.api.heartbeats import Heartbeats
 from headrace.api.metrics import Metrics
+from headrace.api.object_storage import ObjectStorage
 from headrace.api.parts import Parts
 from headrace.api.replies import Replies
 from headrace.api.webhook_target import Targets
@@ -32,6 +33,7 @@ from headrace.bus.embedded import EmbeddedBroker
 from headrace.bus.greeting import Access
 from headrace.components.repositories import Repositories
 from headrace.control.builds import Builds
+from headrace.control.object_token import ObjectTokens
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Recorder
 from headrace.runtime.process import ProcessRuntime
@@ -75,7 +77,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def settings(tmp_path: Path, empty_store: Path) -> Settings:
     """A prepared data folder with an empty database."""
-    made = Settings(data=tmp_path / "data", stop_within=1)
+    made = Settings(data=tmp_path / "data", stop_within=1, object_limit=8 * 1024**2, object_bytes=64 * 1024**2)
     made.prepare()
     shutil.copy(empty_store, made.db_dir / "headrace.sqlite3")
     return made
@@ -175,7 +177,8 @@ async def served(settings: Settings, db: Database, bus: Bus, broker: Access) -> 
         started_at=now_ms(),
     )
     undo = [await heartbeats.start(bus), await replies.start()]
-    app = application(parts, Webhooks(bus, parts.targets, facts, replies, parts.metrics))
+    storage = ObjectStorage(bus, settings, ObjectTokens.kept_in(settings.object_key_file))
+    app = application(parts, Webhooks(bus, parts.targets, facts, replies, parts.metrics), storage)
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL, headers=headers) as client:
         yield Served(parts, app, token, client, stopped, hinted)

@@ -68,7 +68,7 @@ async def no_hooks(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    edge = Edge(app, no_hooks)
+    edge = Edge(app, no_hooks, no_hooks)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://localhost") as made:
         yield made
 
