@@ -43,6 +43,7 @@ class ObjectTokens:
         try:
             return cls(path.read_bytes())
         except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             made = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
             made.touch(0o600)
             made.write_bytes(secrets.token_bytes(32))
