@@ -221,7 +221,19 @@ def _mistake(error: Mapping[str, Any]) -> Problem:
     words = PATTERNS.get((error.get("ctx") or {}).get("pattern", ""))
     if words is not None:
         return Problem(path, "bad-name", f"`{str(error['input'])[:100]}` {words}")
-    return Problem(path, str(error["type"]).replace("_", "-"), str(error["msg"]))
+    return Problem(path, str(error["type"]).replace("_", "-"), _words(error))
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    match error["type"]:
+        case "extra_forbidden":
+            return "is not known here"
+        case "missing":
+            return "is missing"
+        case "json_invalid":
+            return f"not JSON: {(error.get('ctx') or {}).get('error') or error['msg']}"
+        case _:
+            return str(error["msg"])
 
 
 async def _on_http(request: HttpRequest, error: Exception) -> Response:

@@ -15,6 +15,7 @@ Data = Annotated[
         "--data",
         envvar="HEADRACE_DATA",
         metavar="DIR",
+        readable=False,  # one that belongs to somebody else is told as what it is
         help="The data folder. Default: HEADRACE_DATA, or ./data",
         show_default=False,
         show_envvar=False,

@@ -99,11 +99,7 @@ class Place:
                 next_step=f"headrace up --data {self.data}",
             ) from None
         except PermissionError:
-            raise Unavailable(
-                "no-token",
-                f"the data folder {self.data} belongs to another user",
-                next_step="run the command as that user, or set HEADRACE_URL and HEADRACE_TOKEN",
-            ) from None
+            raise self.closed() from None
 
     def _running(self, name: str) -> Running | None:
         from headrace.identity import Identity, alive
@@ -112,9 +108,19 @@ class Place:
             written = json.loads((self.run / name).read_text())
             process = Identity(int(written["pid"]), float(written["created"]))
             url = str(written["url"])
+        except PermissionError:
+            raise self.closed() from None
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return Running(process, url) if alive(process) else None
+
+    def closed(self) -> Unavailable:
+        """What to say when the system does not let us in."""
+        return Unavailable(
+            "no-token",
+            f"the data folder {self.data} belongs to another user",
+            next_step="run the command as that user, or set HEADRACE_URL and HEADRACE_TOKEN",
+        )
 
 
 def find(data: Path | None) -> Place:

@@ -251,12 +251,15 @@ def _send(git: Git, url: str, commit: str, tell: Tell) -> None:
 def _push_failed(said: list[str]) -> Refused:
     if any("cannot lock ref" in line for line in said):
         return _Overtaken("push-refused", "others push to it all the time", next_step="try again in a moment")
-    if any(line.startswith("remote:") for line in said):
+    if any("[remote rejected]" in line for line in said):
         return Refused(
             "push-refused",
             "the push was refused",
             next_step="correct what the lines after remote: say and push again",
         )
+    own = [line for line in said if not line.startswith("remote:")]
     return Refused(
-        "push-failed", f"the push failed: {' '.join(said) or 'git gave no reason'}", next_step="headrace doctor"
+        "push-failed",
+        f"the push broke off: {' '.join(own) or 'git gave no reason'}",
+        next_step="headrace status tells whether the server is up; then push again",
     )

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,11 @@ class Started:
 @contextmanager
 def locked(place: Place) -> Iterator[None]:
     """One ``up`` or ``down`` at a time per data folder; a second one waits for the first."""
-    with (place.run / "up.lock").open("w") as lock:
+    try:
+        lock = (place.run / "up.lock").open("w")
+    except PermissionError:
+        raise place.closed() from None
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -186,9 +190,22 @@ def _wait_gone(process: Identity, seconds: float) -> None:
 
 def _failed(place: Place, started: Started | None, message: str) -> Unavailable:
     own = log_tail(place.server_log, started.log_from if started else 0)
+    if (told := _why(own)) is not None:
+        return told
     tail = "\n".join(f"    {_readable(line)}" for line in own)
     said = f"; its log ends with\n{tail}" if tail else ""
     return Unavailable("start-failed", message + said, next_step=f"read {place.server_log}")
+
+
+def _why(lines: Sequence[str]) -> Unavailable | None:
+    """What the server itself said why it cannot run, when that was its last word."""
+    try:
+        said = json.loads(lines[-1])
+        if said["event"] != "cannot run":
+            return None
+        return Unavailable(str(said["reason"]), str(said["detail"]), next_step=str(said.get("next_step") or ""))
+    except (IndexError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _readable(line: str) -> str:

@@ -112,6 +112,8 @@ async def test_validation_lists_every_mistake_with_its_path(client: httpx.AsyncC
         "body.colour",
     }
     [name] = [each for each in found["problems"] if each["path"] == "path.flow"]
+    [colour] = [each for each in found["problems"] if each["path"] == "body.colour"]
+    assert colour["message"] == "is not known here"
     assert (name["reason"], name["message"][:35]) == ("bad-name", "`Bad Name` is no name of a flow: le")
 
 

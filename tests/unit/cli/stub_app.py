@@ -1,4 +1,4 @@
-"""A server that behaves as the environment variable STUB says: well, exit, never-ready or deaf."""
+"""A server that behaves as the environment variable STUB says: well, exit, refuse, never-ready or deaf."""
 
 from __future__ import annotations
 
@@ -47,6 +47,11 @@ def main() -> None:
     options = parser.parse_args()
     if STUB == "exit":
         sys.exit("the database is newer than this program")
+    if STUB == "refuse":
+        print(
+            json.dumps({"event": "cannot run", "reason": "settings-invalid", "detail": "no `prot`", "next_step": "x"})
+        )
+        sys.exit(1)
     if STUB == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with ThreadingHTTPServer(("127.0.0.1", options.port), Stub) as server:

@@ -202,6 +202,13 @@ def test_a_refused_push_shows_what_the_remote_said(platform: Platform, folder: P
     assert "remote: component.json: no actions" in told
 
 
+def test_a_push_that_breaks_off_is_not_called_refused() -> None:
+    said = ["remote: 36c8e4c is revision 1 of component erp; building it", "fatal: the remote end hung up unexpectedly"]
+    error = push._push_failed(said)
+    assert (error.reason, error.message) == ("push-failed", f"the push broke off: {said[1]}")
+    assert "headrace status" in error.next_step
+
+
 def test_a_new_component_is_created(platform: Platform, folder: Path) -> None:
     del platform.server.answers["GET /components/erp"]
     platform.server.answers["POST /components"] = {"name": "erp"}

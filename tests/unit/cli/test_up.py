@@ -105,6 +105,29 @@ def test_a_server_that_ends_at_once_is_told_with_its_last_words(
     assert f"read {data / 'logs' / 'server.log'}" in said
 
 
+def test_a_server_that_says_why_it_cannot_run_is_believed(
+    data: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB", "refuse")
+    assert up(data) == 1
+    assert capsys.readouterr().err.endswith("error: no `prot`\n  reason: settings-invalid\n  next:   x\n")
+
+
+@pytest.mark.parametrize("command", ["flow list", "status", "down"])
+def test_somebody_elses_data_folder_is_told_as_such(
+    data: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (data / "run").mkdir(parents=True)
+
+    def refuse(path: Path, *_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)  # root, as whom tests may run, is let in everywhere
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert main([*command.split(), "--data", str(data)]) == 1
+    assert "belongs to another user" in capsys.readouterr().err
+
+
 def test_a_server_that_never_gets_ready_is_told(data: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STUB", "never-ready")
     monkeypatch.setattr(server, "READY_WITHIN", 1.0)
