@@ -44,16 +44,21 @@ from headrace.bus.client import Bus
 from headrace.bus.embedded import EmbeddedBroker
 from headrace.bus.greeting import Access
 from headrace.bus.program import require_version
+from headrace.bus.secrets import Secrets
 from headrace.components.build import Builder
 from headrace.components.descriptor import Language
 from headrace.components.python_builder import PythonBuilder
 from headrace.components.repositories import Repositories
 from headrace.control.builds import Builds
+from headrace.control.credentials import Credentials
+from headrace.control.design import Design
 from headrace.control.object_token import ObjectTokens
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Drained, Recorder
 from headrace.control.redeploys import Redeploys
+from headrace.control.tokens import CALLBACK, Tokens
 from headrace.errors import HeadraceError, NotFound, Unavailable
+from headrace.keyring import Keyring
 from headrace.loops import Loops
 from headrace.runtime.base import Runtime
 from headrace.runtime.process import ProcessRuntime
@@ -154,6 +159,9 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
     stack.push_async_callback(runtime.close)
     loops = Loops(ending.asked)
     repositories = Repositories(settings.repos_dir)
+    secrets = Secrets(bus, Keyring(settings.credential_keys))
+    design = Design(settings, str(HOSTS))
+    tokens_ = Tokens(db, secrets, (settings.public_url or settings.url).rstrip("/") + CALLBACK)
     parts = Parts(
         settings=settings,
         db=db,
@@ -166,6 +174,8 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
         reconciler=Reconciler(db, bus, runtime, settings),
         recorder=Recorder(db, bus, settings, _drained(bus)),
         builds=Builds(db, settings, repositories, _builders(settings), bus.publish),
+        credentials=Credentials(db, secrets, design, tokens_),
+        design=design,
         repositories=repositories,
         troubles=loops.troubles,
         stop=ending.stop,
@@ -183,7 +193,16 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
     storage = ObjectStorage(bus, settings, ObjectTokens.kept_in(settings.object_key_file))
     app = application(parts, hooks, storage, pushes)
     redeploys = Redeploys(db, bus, parts.changed)
-    return Server(parts=parts, redeploys=redeploys, app=app, loops=loops, ending=ending, runtime=runtime, broker=broker)
+    return Server(
+        parts=parts,
+        redeploys=redeploys,
+        tokens=tokens_,
+        app=app,
+        loops=loops,
+        ending=ending,
+        runtime=runtime,
+        broker=broker,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +211,7 @@ class Server:
 
     parts: Parts
     redeploys: Redeploys
+    tokens: Tokens
     app: ASGIApp
     loops: Loops
     ending: Ending
@@ -203,11 +223,13 @@ class Server:
         parts = self.parts
         http = _Http(self.app)
         async with asyncio.TaskGroup() as group:
-            loops: dict[str, Recorder | Builds | Reconciler | Redeploys] = {
+            loops: dict[str, Recorder | Builds | Reconciler | Redeploys | Tokens | Design] = {
                 "recorder": parts.recorder,
                 "builds": parts.builds,
                 "reconciler": parts.reconciler,
                 "redeploys": self.redeploys,
+                "tokens": self.tokens,
+                "design": parts.design,
             }
             for name, part in loops.items():
                 group.create_task(self.loops.keep(name, part.run), name=name)
@@ -302,10 +324,11 @@ def _configured_broker(settings: Settings) -> Access:
 
 
 def _runtime(settings: Settings, access: Access) -> ProcessRuntime:
+    keys = settings.credential_keys
     return ProcessRuntime(
         claims=settings.run_dir / "workers",
         logs=settings.logs_dir / "workers",
-        bus={"url": access.url, "user": access.user, "password": access.password},
+        bus={"url": access.url, "user": access.user, "password": access.password, "keys": str(keys)},
     )
 
 

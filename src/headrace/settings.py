@@ -153,6 +153,22 @@ class Settings(BaseSettings):
     )
     history_keep_count: int = Field(default=200_000, gt=0, description="Executions kept at most.")
 
+    key_file: Path | None = Field(
+        default=None,
+        description="The file with the keys that credentials are encrypted with. Default: `keys/credentials` in the "
+        "data folder; elsewhere, whoever has a copy of the data folder cannot read them.",
+    )
+    design_within: Duration = Field(
+        default=30.0,
+        description="Time a component has to verify a credential, or to say what a step takes, gives or offers.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Where browsers reach this server, such as `https://headrace.example.com`. OAuth2 providers send "
+        "people back to it. Default: its own address on this machine.",
+    )
+
     runtime: Literal["process"] = Field(default="process", description="Where workers run.")
     sandbox: Literal["auto", "off", "require"] = Field(
         default="auto",
@@ -231,6 +247,11 @@ class Settings(BaseSettings):
     def object_key_file(self) -> Path:
         """What signs the tokens with which component code reaches its flow's objects."""
         return self.keys_dir / "object-key"
+
+    @property
+    def credential_keys(self) -> Path:
+        """The keys of the credentials, in plain text."""
+        return self.key_file or self.keys_dir / "credentials"
 
     @property
     def db_dir(self) -> Path:

@@ -13,7 +13,9 @@ from starlette.types import ASGIApp
 from headrace import __version__
 from headrace.api import (
     components,
+    credentials,
     deployments,
+    designs,
     diffs,
     doctor,
     drafts,
@@ -24,6 +26,7 @@ from headrace.api import (
     home,
     live,
     logs,
+    oauth2,
     objects,
     openapi,
     plans,
@@ -49,6 +52,8 @@ NOUNS = (
     doctor,
     tokens,
     components,
+    designs,
+    credentials,
     rollouts,
     flows,
     drafts,
@@ -80,6 +85,7 @@ def routes() -> FastAPI:
     )
     app.include_router(health.router)
     app.include_router(home.router)
+    app.include_router(oauth2.router)
     versioned = APIRouter(prefix=PREFIX)
     for noun in NOUNS:
         versioned.include_router(noun.router)

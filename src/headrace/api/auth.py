@@ -31,7 +31,7 @@ from headrace.errors import HeadraceError, Unauthorized
 
 __all__ = ["OPEN", "CheckToken", "Guard", "Identities", "local_names", "session_cookie"]
 
-OPEN = frozenset({"/healthz", "/readyz", "/signin"})
+OPEN = frozenset({"/healthz", "/readyz", "/signin", "/oauth2/callback"})
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 REMEMBER = 10.0

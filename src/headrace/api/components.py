@@ -15,8 +15,9 @@ from headrace.api.streams import until
 from headrace.api.usage import Usage, refuse_used
 from headrace.components import build_log
 from headrace.control.catalog import described
-from headrace.errors import NotFound
+from headrace.errors import NotFound, Refused
 from headrace.store import components as store
+from headrace.store import credentials
 
 __all__ = ["router"]
 
@@ -117,6 +118,9 @@ async def remove_component(parts: PartsOf, name: ComponentName) -> None:
     async with parts.db.begin() as conn:
         await store.get(conn, name)
         refuse_used(f"component `{name}`", (await Usage.read(conn)).of_component(name))
+        if held := [each.name for each in await credentials.list_(conn, component=name)]:
+            told = f"component `{name}` has the credentials {', '.join(held)}"
+            raise Refused("in-use", told, next_step=f"headrace credential remove {held[0]}")
         await store.remove(conn, name)
     await parts.repositories.remove(name)
 

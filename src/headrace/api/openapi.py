@@ -24,7 +24,7 @@ Lists are pages: ask again with `cursor` set to `next` until that is null.
 """
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
 OPEN = ("/healthz", "/readyz")
-VERBS = ("get", "put", "post", "delete")
+VERBS = ("get", "put", "post", "patch", "delete")
 REFUSALS = {
     "401": "There is no token, or it does not count.",
     "404": "There is no such thing.",
@@ -35,11 +35,13 @@ REFUSALS = {
 TAGS = {
     "flows": "Flows: documents, drafts, versions, deployments.",
     "components": "Components and their versions.",
+    "credentials": "Named secrets of components.",
     "executions": "What became of events.",
     "errors": "Messages that steps failed on.",
     "logs": "What steps wrote.",
     "live": "Events for open browsers.",
     "tokens": "Who may ask.",
+    "objects": "Attachments and large bodies, for component code.",
     "operations": "The server itself.",
     "webhooks": "Events for flows, from anybody.",
 }

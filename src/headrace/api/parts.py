@@ -20,6 +20,8 @@ from headrace.bus import subjects
 from headrace.bus.client import Bus
 from headrace.components.repositories import Repositories
 from headrace.control.builds import Builds
+from headrace.control.credentials import Credentials
+from headrace.control.design import Design
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Recorder
 from headrace.errors import HeadraceError
@@ -44,6 +46,8 @@ class Parts:
     reconciler: Reconciler
     recorder: Recorder
     builds: Builds
+    credentials: Credentials
+    design: Design
     repositories: Repositories
     troubles: Callable[[], tuple[str, ...]]
     """What does not work at the moment, a sentence each."""

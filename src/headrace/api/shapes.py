@@ -22,6 +22,7 @@ __all__ = [
     "PATTERNS",
     "Answer",
     "ComponentName",
+    "CredentialName",
     "FlowName",
     "Moment",
     "Number",
@@ -52,11 +53,13 @@ def _storable(text: str) -> str:
 
 FLOW_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 COMPONENT_NAME = r"^[a-z][a-z0-9-]{0,62}$"
+CREDENTIAL_NAME = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
 STEP_NAME = r"^[A-Za-z0-9_-]{1,64}$"
 THING_ID = r"^[0-9A-Za-z_-]{1,160}$"
 PATTERNS = {
     FLOW_NAME: "is no name of a flow: letters, digits, - and _, a letter first, at most 64",
     COMPONENT_NAME: "is no name of a component: lower-case letters, digits and -, a letter first, at most 63",
+    CREDENTIAL_NAME: "is no name of a credential: letters, digits, -, _ and ., a letter first, at most 64",
     STEP_NAME: "is no id of a step: letters, digits, - and _, at most 64",
     THING_ID: "is no id: letters, digits, - and _",
 }
@@ -66,6 +69,7 @@ Moment = Annotated[int, Field(description="Milliseconds since the epoch.")]
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 FlowName = Annotated[str, Field(pattern=FLOW_NAME, description="Letters, digits, `-` and `_`.")]
 ComponentName = Annotated[str, Field(pattern=COMPONENT_NAME, description="Lower-case letters, digits and `-`.")]
+CredentialName = Annotated[str, Field(pattern=CREDENTIAL_NAME, description="Letters, digits, `-`, `_` and `.`.")]
 StepName = Annotated[str, Field(pattern=STEP_NAME, description="The id of a step.")]
 ThingId = Annotated[str, Field(pattern=THING_ID, description="An id.")]
 Text = Annotated[str, AfterValidator(_storable)]

@@ -73,7 +73,7 @@ async def setup(bus: Bus, *, log_bytes: int, log_keep: float, trace_bytes: int =
             "max_msgs_per_subject": 50_000,
         },
     )
-    for bucket in (subjects.DEPLOYMENTS, subjects.SNAPSHOTS, subjects.LEASES, subjects.POISON):
+    for bucket in (subjects.DEPLOYMENTS, subjects.SNAPSHOTS, subjects.LEASES, subjects.POISON, subjects.CREDENTIALS):
         await Bucket(bus, bucket).setup()
 
 

@@ -18,6 +18,7 @@ A flow id is made of lower-case letters and digits; a step id of letters, digits
 from __future__ import annotations
 
 __all__ = [
+    "CREDENTIALS",
     "DELAYS",
     "DEPLOYMENTS",
     "LEASES",
@@ -55,6 +56,8 @@ LEASES = "leases"
 """Bucket: ``<flow id>`` → epoch whose trigger may emit, as decimal text. Written by control only."""
 POISON = "poison"
 """Bucket: ``<flow id>.<step>.<message id>`` → how many hosts the message has killed, alone in flight."""
+CREDENTIALS = "credentials"
+"""Bucket: ``<credential id>`` → its values, encrypted. See `headrace.bus.secrets`."""
 
 
 def stream(flow_id: str) -> str:

@@ -94,6 +94,9 @@ class Client:
     def put(self, path: str, body: object) -> Any:
         return self._call("PUT", path, body=body)
 
+    def patch(self, path: str, body: object) -> Any:
+        return self._call("PATCH", path, body=body)
+
     def delete(self, path: str, **query: object) -> Any:
         return self._call("DELETE", path, query=query)
 

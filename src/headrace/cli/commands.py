@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli import bench, component, doctor, execution, flow, logs, token, up
+from headrace.cli import bench, component, credential, design, doctor, execution, flow, logs, token, up
 
 __all__ = ["app"]
 
@@ -46,7 +46,10 @@ app.command("up")(up.up)
 app.command("down")(up.down)
 app.command("status")(up.status)
 app.command("doctor")(doctor.doctor)
+component.app.command("schema")(design.schema)
+component.app.command("choices")(design.choices)
 app.add_typer(component.app, name="component")
+app.add_typer(credential.app, name="credential")
 app.add_typer(flow.app, name="flow")
 app.command("executions")(execution.executions)
 app.add_typer(execution.app, name="execution")

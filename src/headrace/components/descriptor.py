@@ -63,6 +63,18 @@ class Descriptor:
     def has_credentials(self) -> bool:
         return isinstance(self.document.get("credentials"), Mapping)
 
+    @property
+    def credential_fields(self) -> dict[str, Field]:
+        """What a credential holds, by name."""
+        written = _mapping(_mapping(self.document.get("credentials")).get("fields"))
+        return {name: _field(name, each) for name, each in written.items()}
+
+    @property
+    def oauth2(self) -> Mapping[str, Any] | None:
+        """The block that says how tokens are got, when there is one."""
+        written = _mapping(self.document.get("credentials")).get("oauth2")
+        return written if isinstance(written, Mapping) else None
+
     def offers(self, language: Language = "python") -> dict[tuple[str, str], Offer]:
         """Triggers and actions, keyed by kind and name."""
         found = [*self._offers_of("trigger", language), *self._offers_of("action", language)]
@@ -78,6 +90,8 @@ class Descriptor:
             version=self.version,
             language=language,
             has_credentials=self.has_credentials,
+            credential_fields=self.credential_fields,
+            oauth2=self.oauth2,
             offers=self.offers(language),
         )
 

@@ -8,7 +8,7 @@ from headrace.components.descriptor import Descriptor
 from headrace.errors import Invalid, NotFound, Refused
 from headrace.flows import document
 from headrace.flows.catalog import BuildState, Described, Listing, Selector
-from headrace.store import components
+from headrace.store import components, credentials
 from headrace.store.components import ComponentVersion
 
 __all__ = ["catalog_for", "described"]
@@ -26,7 +26,8 @@ async def catalog_for(conn: AsyncConnection, text: str) -> Listing:
             found[component, selector] = described(await components.resolve(conn, component, selector))
         except (NotFound, Refused):
             states |= await _states(conn, component, selector)
-    return Listing(names, found, states)
+    secrets = {each.name: each.component for each in await credentials.list_(conn)}
+    return Listing(names, found, states, secrets)
 
 
 def described(version: ComponentVersion) -> Described:

@@ -12,7 +12,7 @@ from headrace.flows import document
 from headrace.flows.deployment import Code, DeploymentSpec
 from headrace.flows.publish import Resolved, compile_deployment
 from headrace.settings import Settings
-from headrace.store import components, deployments, flows
+from headrace.store import components, credentials, deployments, flows
 
 __all__ = ["compile_row"]
 
@@ -36,6 +36,7 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
         message_limit=settings.message_limit,
         queue_limit=settings.queue_limit,
         step_memory=settings.step_memory,
+        credentials={each.name: each.id for each in await credentials.list_(conn)},
         ready_within=settings.ready_within,
         stop_within=settings.stop_within,
         runtime_folder="",

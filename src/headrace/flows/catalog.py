@@ -59,6 +59,10 @@ class Described:
     version: str | None = None
     language: Literal["python", "node"] = "python"
     has_credentials: bool = False
+    credential_fields: Mapping[str, Field] = field(default_factory=dict)
+    """What a credential of it holds."""
+    oauth2: Mapping[str, Any] | None = None
+    """How its tokens are got, as written: ``auth_uri``, ``token_uri`` and so on, with ``{{NAME}}`` for values."""
     offers: Mapping[tuple[str, str], Offer] = field(default_factory=dict)
     """Keyed by kind and name: ``("trigger", "new-order")``."""
 
@@ -92,6 +96,10 @@ class Catalog(Protocol):
         """What could be asked for instead: revisions and semantic versions, for suggestions."""
         ...
 
+    def credentials(self) -> Mapping[str, str]:
+        """Every credential's name, and the component it is for."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -101,6 +109,8 @@ class Listing:
     found: Mapping[tuple[str, Selector], Described] = field(default_factory=dict)
     states: Mapping[tuple[str, Selector], BuildState] = field(default_factory=dict)
     """Of versions that are not in ``found``; for ``latest`` that of the newest version."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Names of credentials, and their components."""
 
     def components(self) -> tuple[str, ...]:
         return self.names
@@ -114,3 +124,6 @@ class Listing:
     def selectors(self, component: str) -> tuple[Selector, ...]:
         known = dict.fromkeys(selector for name, selector in (*self.found, *self.states) if name == component)
         return tuple(known)
+
+    def credentials(self) -> Mapping[str, str]:
+        return self.secrets

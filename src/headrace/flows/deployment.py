@@ -67,6 +67,8 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     code: Code
     trigger_type: Literal["polling", "webhook", "listener"] | None = None
     fields: dict[str, Any] = {}
+    credential: str = ""
+    """Id of the credential whose values the component gets; its values are not here but in bucket ``credentials``."""
     after: tuple[str, ...] = ()
     when: str | None = None
     input: str | None = None

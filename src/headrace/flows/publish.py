@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from headrace.errors import Refused
@@ -42,15 +43,17 @@ def compile_deployment(
     message_limit: int,
     queue_limit: int,
     step_memory: int,
+    credentials: Mapping[str, str] = MappingProxyType({}),
     ready_within: float,
     stop_within: float,
     runtime_folder: str,
 ) -> DeploymentSpec:
     """Settle everything a worker would otherwise have to decide. ``resolved`` has an entry per step id.
 
-    The document is one that lint accepts. Times are seconds, sizes bytes; what a document says goes before what the
-    arguments say. Raises `Refused` (``offer-not-found``) when a resolved component version no longer offers what a
-    step uses, and `MappingError` for an expression that does not compile.
+    The document is one that lint accepts. ``credentials`` gives the id of each it names. Times are seconds, sizes
+    bytes; what a document says goes before what the arguments say. Raises `Refused` (``offer-not-found``) when a
+    resolved component version no longer offers what a step uses (``credential-not-found``: when a credential is
+    gone), and `MappingError` for an expression that does not compile.
     """
     graph = Graph.of({step.id: step.after for step in document.steps})
     carried = carry(graph, {step.id: references(step) for step in document.steps})
@@ -63,6 +66,7 @@ def compile_deployment(
             successors=graph.successors[step.id],
             queue_limit=_or(step.queue_limit, queue_limit),
             memory=_or(step.memory, step_memory),
+            credential=_credential(step, credentials),
         )
         for step in document.steps
     )
@@ -117,6 +121,18 @@ def _step(step: Step, resolved: Resolved, **settled: Any) -> StepSpec:
         reply=step.reply,
         **settled,
     )
+
+
+def _credential(step: Step, ids: Mapping[str, str]) -> str:
+    if step.credential is None:
+        return ""
+    if step.credential not in ids:
+        raise Refused(
+            "credential-not-found",
+            f"Step `{step.id}` uses the credential `{step.credential}`, which does not exist (any more)",
+            next_step=f"headrace credential create {step.credential} --component {step.component}",
+        )
+    return ids[step.credential]
 
 
 def _offer(step: Step, described: Described) -> Offer:

@@ -29,6 +29,7 @@ from sqlalchemy.types import TypeEngine
 __all__ = [
     "component_versions",
     "components",
+    "credentials",
     "deployments",
     "execution_messages",
     "executions",
@@ -99,6 +100,26 @@ component_versions = Table(
     Column("warnings", _json(), nullable=False),
     PrimaryKeyConstraint("component_id", "revision"),
     UniqueConstraint("component_id", "commit"),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("workspace", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("component_id", Integer, ForeignKey("components.id"), nullable=False),
+    Column("author", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("checked_at", BigInteger),
+    Column("token_until", BigInteger),
+    Column("token_due_at", BigInteger),
+    Column("token_failures", Integer, nullable=False),
+    Column("token_error", Text, nullable=False),
+    UniqueConstraint("workspace", "name"),
 )
 
 flows = Table(

@@ -28,10 +28,12 @@ from headrace.bus.client import Bus
 from headrace.bus.control import Command, Phase, Verb, WorkerState, decode_state
 from headrace.bus.embedded import EmbeddedBroker
 from headrace.bus.message import ErrorEntry, Message
+from headrace.bus.secrets import Secrets
 from headrace.bus.trace import Fact, LogLine, decode_batch
 from headrace.errors import HeadraceError, Unavailable
 from headrace.flows.deployment import Code, DeploymentSpec, StepSpec
 from headrace.ids import new_id
+from headrace.keyring import Keyring
 
 __all__ = ["Plane", "RunningWorker", "until"]
 
@@ -128,6 +130,7 @@ class Plane:
         self.bus = bus
         self.access = access
         self.broker = broker
+        self.secrets = Secrets(bus, Keyring(Path(access["keys"])))
         self._workers: list[subprocess.Popen[bytes]] = []
 
     @classmethod
@@ -141,6 +144,7 @@ class Plane:
             access = await broker.start()
             stack.push_async_callback(broker.stop)
             keys = {"url": access.url, "user": access.user, "password": access.password}
+            keys["keys"] = str(folder / "keys")
             bus = await Bus.connect(access.url, access.user, access.password, name="plane")
             stack.push_async_callback(bus.close)
             await journal.setup(bus, log_bytes=64 << 20, log_keep=86_400)

@@ -19,6 +19,7 @@ from headrace.errors import HeadraceError, TooLarge
 from headrace.flows.deployment import StepSpec
 from headrace.worker import frames
 from headrace.worker.call import Call
+from headrace.worker.config import Config
 from headrace.worker.host import Host
 from headrace.worker.mapper import carried
 from headrace.worker.outbox import Outbox
@@ -49,7 +50,15 @@ class Emissions:
     """The emissions of one step."""
 
     def __init__(
-        self, shared: Shared, step: StepSpec, owner: Owner, *, host: Host, log: StepLog, snapshot: Snapshot
+        self,
+        shared: Shared,
+        step: StepSpec,
+        owner: Owner,
+        *,
+        host: Host,
+        log: StepLog,
+        snapshot: Snapshot,
+        config: Config,
     ) -> None:
         spec = shared.spec
         self._bus = shared.bus
@@ -59,6 +68,7 @@ class Emissions:
         self._host = host
         self._log = log
         self._snapshot = snapshot
+        self._config = config
         self.ids = OutputIds(shared.bus, spec, step.id)
         self.outbox = Outbox(shared.bus, shared.room, subjects.output(spec.flow_id, spec.epoch, step.id), host.hold)
         self.repeats = 0
@@ -195,6 +205,11 @@ class Emissions:
     def _change_snapshot(self, call: Call, frame: frames.Frame) -> None:
         whole = frame.event == "snapshot"
         call.unconfirmed += 1
+        change, raw = (replaced, frame.value) if whole else (merged, frame.patch)
+        self._snapshot.queue(change, bytes(raw), self._kept(call, frame))
+
+    def _kept(self, call: Call, frame: frames.Frame) -> Callable[[HeadraceError | None], None]:
+        """What to do when a change of something that is kept is durable, or was refused."""
 
         def kept(error: HeadraceError | None) -> None:
             if not call.dropped and error is None:
@@ -203,7 +218,7 @@ class Emissions:
                 self._refuse(frame, error.reason, str(error))
             self._owner.confirmed(call)
 
-        self._snapshot.queue(replaced if whole else merged, bytes(frame.value if whole else frame.patch), kept)
+        return kept
 
     def _http_reply(self, call: Call, frame: frames.Frame) -> None:
         if call.message.reply_to is None:
@@ -218,4 +233,8 @@ class Emissions:
             self._accept(frame)
 
     def _update_keys(self, call: Call, frame: frames.Frame) -> None:
-        self._refuse(frame, "no-credential", "this step has no credential to update")
+        if not self._config.secret:
+            self._refuse(frame, "no-credential", "this step has no credential to update")
+            return
+        call.unconfirmed += 1
+        self._config.write_back(frame.keys, self._kept(call, frame))

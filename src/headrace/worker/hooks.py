@@ -16,6 +16,7 @@ from headrace.bus.client import Bus
 from headrace.errors import Refused
 from headrace.flows.deployment import DeploymentSpec
 from headrace.worker import frames
+from headrace.worker.config import Config
 from headrace.worker.host import Host
 from headrace.worker.trace import StepLog
 
@@ -28,8 +29,9 @@ DEADLINE = 60.0
 class Hooks:
     """The hooks of one flow's trigger."""
 
-    def __init__(self, bus: Bus, spec: DeploymentSpec) -> None:
+    def __init__(self, bus: Bus, spec: DeploymentSpec, config: Config) -> None:
         self._bus = bus
+        self._config = config
         self._spec = spec
         self._bucket = Bucket(bus, subjects.SNAPSHOTS)
         self._key = f"{spec.flow_id}.{spec.trigger.id}.startup"
@@ -77,7 +79,8 @@ class Hooks:
     async def _run(self, data: bytes) -> None:
         step = self._spec.trigger
         owner = _Waiting()
-        host = Host(self._spec, step, owner, StepLog(self._bus, self._spec, step.id, step.log_level))
+        log = StepLog(self._bus, self._spec, step.id, step.log_level)
+        host = Host(self._spec, step, owner, log, self._config)
         running = asyncio.create_task(host.run(), name="host of the shutdown hook")
         try:
             ready = await owner.wait(self._spec.ready_within)

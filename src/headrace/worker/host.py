@@ -23,6 +23,7 @@ from headrace import sandbox
 from headrace.errors import HeadraceError, Refused, Unavailable
 from headrace.flows.deployment import DeploymentSpec, StepSpec
 from headrace.worker import frames
+from headrace.worker.config import Config
 from headrace.worker.trace import StepLog
 
 __all__ = ["Host", "HostState", "Owner"]
@@ -68,8 +69,9 @@ def command(step: StepSpec) -> tuple[list[str], list[str]]:
 class Host:
     """One step's host. `run` keeps it alive until `stop` is called."""
 
-    def __init__(self, spec: DeploymentSpec, step: StepSpec, owner: Owner, log: StepLog) -> None:
+    def __init__(self, spec: DeploymentSpec, step: StepSpec, owner: Owner, log: StepLog, config: Config) -> None:
         self._spec = spec
+        self._config = config
         self._step = step
         self._owner = owner
         self._log = log
@@ -82,6 +84,7 @@ class Host:
         self._gone = asyncio.Event()
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
+        self._again = asyncio.Event()
         self._ended = asyncio.Event()
         self._within = spec.stop_within
         self._hook = HOOK_CALLS
@@ -110,6 +113,8 @@ class Host:
                 await self._live()
                 if self._stop.is_set():
                     break
+                if self._again.is_set():
+                    continue
                 if not self._was_ready:
                     self.state = "failed"
                     return
@@ -131,6 +136,7 @@ class Host:
         self.state, self.reason = "starting", ""
         self._gone.clear()
         self._ready.clear()
+        self._again.clear()
         self._exited = self._held = self._broken = False
         began = self._loop.time()
         output: list[asyncio.Task[None]] = []
@@ -144,8 +150,8 @@ class Host:
             await self._first(self._ready, self._gone, self._stop, timeout=self._spec.ready_within)
             if self._ready.is_set() and not self._gone.is_set():
                 self.ready_ms = int((self._loop.time() - began) * 1000)
-                await self._first(self._gone, self._stop)
-                if self._stop.is_set() and not self._gone.is_set():
+                await self._first(self._gone, self._stop, self._again)
+                if not self._gone.is_set():
                     await self._end(self._within)
             elif self._stop.is_set() and not self._gone.is_set():
                 await self._end(min(self._within, STARTING_STOP_WITHIN))
@@ -206,6 +212,10 @@ class Host:
             self._within = within
         self._stop.set()
 
+    def renew(self) -> None:
+        """Stop the process and start it again at once, with the configuration of then. Safe at any time."""
+        self._again.set()
+
     def kill(self) -> None:
         """End the process now. Safe twice, and without one."""
         if self._process is not None and not self._gone.is_set():
@@ -214,6 +224,7 @@ class Host:
     # -- process --------------------------------------------------------------------------------------------
 
     async def _start(self) -> list[asyncio.Task[None]]:
+        load = self._load()
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         out_read, out_write = os.pipe()
@@ -235,7 +246,7 @@ class Host:
         finally:
             self._watch(process)  # not before: what it says is read even when it ends at once
         self._outgoing.clear()
-        self.send(self._load())
+        self.send(load)
         return [
             asyncio.create_task(self._copy(out_read, "stdout")),
             asyncio.create_task(self._copy(err_read, "stderr")),
@@ -330,7 +341,7 @@ class Host:
         level = "info" if source == "stdout" else "warn"
         try:
             while (line := await lines.get()) is not None:
-                self._log.write(level, line.decode(errors="replace"), source=source)
+                self._log.write(level, self._config.redaction.text(line.decode(errors="replace")), source=source)
         finally:
             pipe.close()
 
@@ -349,7 +360,7 @@ class Host:
             "step": step.id,
             "concurrency": step.concurrency,
             "log_level": step.log_level,
-            "cfg": step.fields,
+            "cfg": self._config.value,
             "quiet_after": step.quiet_after,
             "call_max": step.call_max,
             "timeout": step.timeout,
@@ -375,7 +386,7 @@ class Host:
         self._hook += 1
         answer: asyncio.Future[frames.Frame] = self._loop.create_future()
         self._hooks[self._hook] = answer
-        self.send(frames.hook_frame(self._hook, name, self._step.fields, data))
+        self.send(frames.hook_frame(self._hook, name, self._config.value, data))
         try:
             async with asyncio.timeout(seconds):
                 end = await answer
@@ -409,6 +420,8 @@ class Host:
             self.kill()
             return
         kind = frame.type
+        if self._config.secret and (frame.error is not None or frame.text or frame.reason):
+            frame = self._without_secrets(frame)
         if kind == "end" and frame.call in self._hooks:
             if not self._hooks[frame.call].done():
                 self._hooks[frame.call].set_result(frame)
@@ -428,6 +441,14 @@ class Host:
             self._log.platform("fatal", fatal.stack or self.reason)
         else:
             self._log.platform("debug", f"the host sent a frame of unknown type {kind!r}")
+
+    def _without_secrets(self, frame: frames.Frame) -> frames.Frame:
+        """What the component says in words; the messages it emits are its own affair."""
+        clean, error = self._config.redaction, frame.error
+        if error is not None:
+            error = frames.HostError(clean.text(error.name), clean.text(error.message), clean.text(error.stack))
+        changed = {"text": clean.text(frame.text), "reason": clean.text(frame.reason)}
+        return msgspec.structs.replace(frame, error=error, fields=clean.value(frame.fields), **changed)
 
     def measure(self) -> None:
         """Update `memory`, and end a host that holds more than its step allows."""

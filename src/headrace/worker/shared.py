@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headrace.bus.client import Bus
+from headrace.bus.secrets import Secrets
 from headrace.flows.deployment import DeploymentSpec
 from headrace.worker.delay import Delays
 from headrace.worker.room import Room
@@ -22,3 +23,4 @@ class Shared:
     trace: Trace
     delays: Delays
     room: Room
+    secrets: Secrets

@@ -27,6 +27,7 @@ from headrace.flows.deployment import StepSpec
 from headrace.flows.mapping import MappingError
 from headrace.worker import frames
 from headrace.worker.call import Call, Held
+from headrace.worker.config import Config
 from headrace.worker.emissions import Emissions
 from headrace.worker.endings import Endings
 from headrace.worker.host import Host, now_us
@@ -65,18 +66,20 @@ class Step:
         self._loop = asyncio.get_running_loop()
         self.step = step
         self.log = StepLog(shared.bus, spec, step.id, step.log_level)
-        self.host = host(spec, step, self, self.log)
+        self.config = Config(shared.secrets, step)
+        self.host = host(spec, step, self, self.log, self.config)
         self.snapshot = Snapshot(shared.bus, spec, step.id)
         self.successors: list[Step] = []
         self.producers: list[Producer] = []
         self._mapper = Mapper(step)
         self._poison = Poison(shared.bus, spec.flow_id, step.id)
-        self._emissions = Emissions(shared, step, self, host=self.host, log=self.log, snapshot=self.snapshot)
+        self._emissions = Emissions(
+            shared, step, self, host=self.host, log=self.log, snapshot=self.snapshot, config=self.config
+        )
         self._endings = Endings(shared, step, self, self.log)
         self._line = Line()
         self._strict = step.order == "strict"
         self._most = step.concurrency + (0 if self._strict else AHEAD)
-        self._cfg = msgspec.json.encode(step.fields)
         self._calls: dict[int, Call] = {}
         self._settling = 0
         """Calls that have ended and whose outputs are not confirmed."""
@@ -84,6 +87,8 @@ class Step:
         self._running = 0
         self._active = False
         self._shut = False
+        self._renewing = False
+        """The host is to start again when the calls it has have ended."""
         self._pausing = False
         """``order: strict``: the message in front waits for its next attempt."""
         self._accused: Call | None = None
@@ -176,6 +181,18 @@ class Step:
             await undo()
         await self._idle.wait()
         await self.snapshot.settled()
+        await self.config.settled()
+
+    def edited(self) -> None:
+        """A person has changed the credential. Calls get the new values anyway; an ``init`` hook has to run again."""
+        if self.hooks is None or "init" in self.hooks:
+            self._renewing = True
+            self.log.platform("info", "the credential was changed: the host starts again when its calls have ended")
+            self._renew()
+
+    def _renew(self) -> None:
+        if self._renewing and len(self._calls) == self._settling:
+            self.host.renew()
 
     @property
     def empty(self) -> bool:
@@ -263,7 +280,7 @@ class Step:
     def _may_take(self) -> bool:
         if not self._active or not self._certain or self.host.state != "ready":
             return False
-        if self._shut or self._pausing or self._accused is not None:
+        if self._shut or self._pausing or self._renewing or self._accused is not None:
             return False
         limit = 1 if self._line.suspects else self._most
         # A strict step knows only when a call is settled whether its message keeps its place.
@@ -319,7 +336,7 @@ class Step:
                 execution=message.execution,
                 attempt=message.attempt,
                 msg=_for_host(message, body),
-                cfg=self._cfg,
+                cfg=self.config.raw,
                 snapshot=self.snapshot.raw,
             )
         )
@@ -337,6 +354,7 @@ class Step:
 
     def host_gone(self) -> None:
         """Put the open messages back in front. See `headrace.worker.host.Owner`."""
+        self._renewing = False
         lost = [call for call in self._calls.values() if not call.ended]
         for call in lost:
             call.dropped = True
@@ -383,6 +401,7 @@ class Step:
         if call.started:
             self._running -= 1
         self._start_next()
+        self._renew()
         if frame.error is not None:
             error = frame.error
             reason = "timeout" if call.cancelled else "exception"

@@ -21,6 +21,7 @@ from headrace.errors import HeadraceError
 from headrace.flows.deployment import StepSpec
 from headrace.ids import derived_id, new_id
 from headrace.worker import frames
+from headrace.worker.config import Config
 from headrace.worker.endings import error_entry
 from headrace.worker.host import Host, now_us
 from headrace.worker.outbox import Outbox
@@ -45,13 +46,13 @@ class Trigger:
         self._loop = asyncio.get_running_loop()
         self.step = step
         self.log = StepLog(shared.bus, shared.spec, step.id, step.log_level)
-        self.host = host(shared.spec, step, self, self.log)
+        self.config = Config(shared.secrets, step)
+        self.host = host(shared.spec, step, self, self.log, self.config)
         self.snapshot = Snapshot(shared.bus, shared.spec, step.id)
         self.successors: list[Step] = []
         self.hooks: list[str] | None = None
         """Names of the hooks the component has; `None` before it was loaded."""
         self._shape = "process"
-        self._cfg = msgspec.json.encode(step.fields)
         output = subjects.output(shared.spec.flow_id, shared.spec.epoch, step.id)
         self._outbox = Outbox(shared.bus, shared.room, output, self._hold)
         self._errors = subjects.errors(shared.spec.flow_id, shared.spec.epoch, step.id)
@@ -87,6 +88,14 @@ class Trigger:
         """Return when every emission that arrived is in the journal or refused, and every snapshot is kept."""
         await self._idle.wait()
         await self.snapshot.settled()
+        await self.config.settled()
+
+    def edited(self) -> None:
+        """A person has changed the credential. The next call gets the new values; a listener has no next call."""
+        listening = self._shape == "listen" and self._calling
+        if self.hooks is None or "init" in self.hooks or listening:
+            self.log.platform("info", "the credential was changed: the host starts again with it")
+            self.host.renew()
 
     def state(self) -> StepState:
         """Counters for the heartbeat."""
@@ -153,7 +162,7 @@ class Trigger:
                 execution="",
                 attempt=1,
                 msg=b'{"id":"","body":{},"headers":{},"attachments":{},"passthrough":{}}',
-                cfg=self._cfg,
+                cfg=self.config.raw,
                 snapshot=self.snapshot.raw,
             )
         )
@@ -198,6 +207,8 @@ class Trigger:
             whole = frame.event == "snapshot"
             raw = bytes(frame.value if whole else frame.patch)
             self.snapshot.queue(replaced if whole else merged, raw, lambda error: self._answer(frame, error))
+        elif frame.event == "update_keys" and self.config.secret:
+            self.config.write_back(frame.keys, lambda error: self._answer(frame, error))
         elif frame.event == "error":
             self._failed(frame.error or frames.HostError())
             self._answer(frame, None)

@@ -20,6 +20,7 @@ from headrace.bus.client import Bus
 from headrace.bus.control import Command, Phase, WorkerState
 from headrace.bus.message import Failure
 from headrace.bus.parking import park
+from headrace.bus.secrets import Secrets
 from headrace.errors import HeadraceError, Unavailable
 from headrace.flows.deployment import DeploymentSpec, StepSpec
 from headrace.flows.graph import Graph
@@ -47,7 +48,7 @@ AGAIN = 0.25
 class Worker:
     """Runs one deployment until it is told to stop."""
 
-    def __init__(self, bus: Bus, spec: DeploymentSpec) -> None:
+    def __init__(self, bus: Bus, spec: DeploymentSpec, secrets: Secrets) -> None:
         self._bus = bus
         self._spec = spec
         self._trace = Trace(bus, spec)
@@ -55,8 +56,8 @@ class Worker:
         self._delays = Delays(bus, spec)
         self._steps: dict[str, Step] = {}
         self._source: Trigger | None = None
-        self._build(Shared(bus, spec, self._trace, self._delays, self._room))
-        self._hooks = Hooks(bus, spec)
+        self._build(Shared(bus, spec, self._trace, self._delays, self._room, secrets))
+        self._hooks = Hooks(bus, spec, self._of(spec.trigger).config)
         self._lease = Lease(bus, spec)
         self._upkeep = Upkeep(self._all, self._room, Purge(bus, spec), beat=self._publish_state, phase=self._phase)
         self._began = time.monotonic()
@@ -103,12 +104,15 @@ class Worker:
     async def run(self) -> None:
         """Warm up, obey, and return when stopped and everything is handed over."""
         forget = self._bus.on_reconnect(self._reconnected)
+        await asyncio.gather(*(each.config.load() for each in self._all))
         async with asyncio.TaskGroup() as group:
             self._group = group
             self._hosts = [group.create_task(each.host.run(), name=f"host {each.step.id}") for each in self._all]
             clocks = [group.create_task(clock) for clock in self._upkeep.clocks()]
             for chore in (self._warm(), self._follow_orders(), self._lease.watch(self._lost_lease)):
                 self._do(chore)
+            for each in self._all:
+                self._do(each.config.follow(each.edited))
             undo = await self._bus.subscribe(subjects.worker_do(self._spec.flow_id, self._spec.epoch), self._obey)
             await self._stop.wait()
             forget()

@@ -26,16 +26,21 @@ from headrace.api.parts import Parts
 from headrace.api.replies import Replies
 from headrace.api.webhook_target import Targets
 from headrace.api.webhooks import Webhooks
-from headrace.app import token_check
+from headrace.app import HOSTS, token_check
 from headrace.bus import journal
 from headrace.bus.client import Bus
 from headrace.bus.embedded import EmbeddedBroker
 from headrace.bus.greeting import Access
+from headrace.bus.secrets import Secrets
 from headrace.components.repositories import Repositories
 from headrace.control.builds import Builds
+from headrace.control.credentials import Credentials
+from headrace.control.design import Design
 from headrace.control.object_token import ObjectTokens
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Recorder
+from headrace.control.tokens import CALLBACK, Tokens
+from headrace.keyring import Keyring
 from headrace.runtime.process import ProcessRuntime
 from headrace.settings import Settings
 from headrace.store import tokens
@@ -156,6 +161,10 @@ async def served(settings: Settings, db: Database, bus: Bus, broker: Access) -> 
     async def drained(flow_id: str) -> bool:
         return True
 
+    secrets = Secrets(bus, Keyring(settings.credential_keys))
+    design = Design(settings, str(HOSTS))
+    tokens_ = Tokens(db, secrets, URL + CALLBACK)
+    loops = [asyncio.create_task(loop.run()) for loop in (design, tokens_)]
     parts = Parts(
         settings=settings,
         db=db,
@@ -168,6 +177,8 @@ async def served(settings: Settings, db: Database, bus: Bus, broker: Access) -> 
         reconciler=_Hinted(hinted, db, bus, runtime, settings),
         recorder=Recorder(db, bus, settings, drained),
         builds=Builds(db, settings, repositories, {}, bus.publish),
+        credentials=Credentials(db, secrets, design, tokens_),
+        design=design,
         repositories=repositories,
         troubles=tuple,
         stop=stopped.append,
@@ -182,6 +193,9 @@ async def served(settings: Settings, db: Database, bus: Bus, broker: Access) -> 
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL, headers=headers) as client:
         yield Served(parts, app, token, client, stopped, hinted)
+    for loop in (design, tokens_):
+        loop.stop()
+    await asyncio.gather(*loops)
     await facts.close()
     for each in undo:
         await each()

@@ -58,14 +58,23 @@ FILES = Described(
         ("action", "copy"): Offer("action", "copy", "copy.py", deprecated=True),
     },
 )
+VAULT = Described(
+    "vault",
+    1,
+    has_credentials=True,
+    credential_fields=fields(Field("token", "PasswordFieldView", required=True)),
+    offers={("action", "store"): Offer("action", "store", "store.py")},
+)
 CATALOG = Listing(
-    names=("shop", "files", "slow", "broken", "empty"),
+    names=("shop", "files", "vault", "slow", "broken", "empty"),
     found={
         ("shop", "latest"): SHOP,
         ("shop", 3): SHOP,
         ("files", "latest"): FILES,
         ("files", "1.0.0"): FILES,
+        ("vault", "latest"): VAULT,
     },
+    secrets={"shop-prod": "shop", "shop-test": "shop", "vault-prod": "vault"},
     states={("shop", 4): "building", ("slow", "latest"): "pushed", ("broken", "latest"): "failed"},
 )
 

@@ -185,6 +185,19 @@ class TestOffers:
         assert found(changed("a", credential="shop-prod")) == []
         assert only(changed("b", credential="x")).reason == "no-credentials"
 
+    def test_a_credential_that_does_not_exist(self) -> None:
+        problem = only(changed("a", credential="shop-prd"))
+        assert (problem.path, problem.reason) == ("steps[1].credential", "credential-not-found")
+        assert "shop-prod" in problem.suggestion
+
+    def test_a_credential_for_another_component(self) -> None:
+        problem = only(changed("a", credential="vault-prod"))
+        assert (problem.reason, problem.suggestion) == ("credential-of-another", "there are shop-prod, shop-test")
+
+    def test_a_component_with_credential_fields_needs_a_credential(self) -> None:
+        assert only(changed("a", action="vault/store")).reason == "credential-missing"
+        assert found(changed("a", action="vault/store", credential="vault-prod")) == []
+
     @pytest.mark.parametrize(
         ("step", "key", "value", "severity"),
         [

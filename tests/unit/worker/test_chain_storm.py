@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -14,7 +15,9 @@ from tests.unit.worker.test_step_storm import CODE, Plan, PlayedHost
 
 from headrace.bus import message as envelope
 from headrace.bus.message import Message
+from headrace.bus.secrets import Secrets
 from headrace.flows.deployment import DeploymentSpec, StepSpec
+from headrace.keyring import Keyring
 from headrace.testing.loop import run_in_no_time
 from headrace.worker.delay import Delays
 from headrace.worker.room import Room
@@ -71,7 +74,8 @@ class Chain:
 
     async def start(self) -> None:
         bus = Connection(self.broker)
-        shared = Shared(bus, self.spec, Trace(bus, self.spec), Delays(bus, self.spec), Room(1 << 30))
+        secrets = Secrets(bus, Keyring(Path("/nowhere")))
+        shared = Shared(bus, self.spec, Trace(bus, self.spec), Delays(bus, self.spec), Room(1 << 30), secrets)
         self.steps = [Step(shared, step, PassingHost) for step in self.spec.steps]
         for step, after in zip(self.steps, self.steps[1:], strict=False):
             step.successors = [after]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -16,8 +17,10 @@ from tests.unit.worker.broker import Broker, Connection
 
 from headrace.bus import message as envelope
 from headrace.bus.message import ErrorEntry, Message
+from headrace.bus.secrets import Secrets
 from headrace.errors import Unavailable
 from headrace.flows.deployment import Code, DeploymentSpec, Retry, StepSpec
+from headrace.keyring import Keyring
 from headrace.testing.loop import run_in_no_time
 from headrace.worker import frames
 from headrace.worker.delay import Delays
@@ -150,7 +153,8 @@ class Weather:
     async def start(self) -> None:
         """A worker starts; an earlier one is gone."""
         bus = Connection(self.broker)
-        shared = Shared(bus, self.spec, Trace(bus, self.spec), Delays(bus, self.spec), Room(1 << 30))
+        secrets = Secrets(bus, Keyring(Path("/nowhere")))
+        shared = Shared(bus, self.spec, Trace(bus, self.spec), Delays(bus, self.spec), Room(1 << 30), secrets)
         self.step = Step(shared, self.spec.steps[0], PlayedHost)
         bus.on_reconnect(lambda: self._again(self.step))
         while True:

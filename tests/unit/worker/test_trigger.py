@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,8 +13,10 @@ from tests.unit.worker.broker import Broker, Connection
 from tests.unit.worker.test_step_storm import CODE
 
 from headrace.bus import message as envelope
+from headrace.bus.secrets import Secrets
 from headrace.errors import HeadraceError, Refused
 from headrace.flows.deployment import DeploymentSpec, StepSpec
+from headrace.keyring import Keyring
 from headrace.testing.loop import run_in_no_time
 from headrace.worker import frames
 from headrace.worker.delay import Delays
@@ -73,7 +76,9 @@ class Stage:
         )
         self.spec = DeploymentSpec(flow_id="f", flow="f", version=1, epoch=1, steps=(step,), message_limit=1_000)
         self.room = Room(1_000_000)
-        shared = Shared(self.bus, self.spec, Trace(self.bus, self.spec), Delays(self.bus, self.spec), self.room)
+        secrets = Secrets(self.bus, Keyring(Path("/nowhere")))
+        trace, delays = Trace(self.bus, self.spec), Delays(self.bus, self.spec)
+        shared = Shared(self.bus, self.spec, trace, delays, self.room, secrets)
         self.trigger = Trigger(shared, step, SpokenHost)
         self.crowd = Crowd()
         self.trigger.successors = [self.crowd]  # type: ignore[list-item]

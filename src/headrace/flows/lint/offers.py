@@ -26,7 +26,7 @@ def _offer(index: int, step: Step, catalog: Catalog, findings: Findings) -> Offe
     if described is None:
         _missing(index, step, catalog, findings)
         return None
-    _credential(index, step, described, findings)
+    _credential(index, step, described, catalog, findings)
     offer = described.offer(step.kind, step.function)
     if offer is None:
         _not_offered(index, step, described, findings)
@@ -81,10 +81,24 @@ def _not_offered(index: int, step: Step, described: Described, findings: Finding
     findings.error(path, "offer-not-found", message, nearest(step.function, offered, suggestion))
 
 
-def _credential(index: int, step: Step, described: Described, findings: Findings) -> None:
-    if step.credential is not None and not described.has_credentials:
+def _credential(index: int, step: Step, described: Described, catalog: Catalog, findings: Findings) -> None:
+    """One is there when the component has use for it, is for that component, and exists."""
+    path, known = at(index, "credential"), catalog.credentials()
+    fitting = [name for name, component in known.items() if component == step.component]
+    make = f"create one: headrace credential create NAME --component {step.component}"
+    choice = f"there are {', '.join(fitting[:8])}" if fitting else make
+    if step.credential is None:
+        if described.credential_fields:
+            findings.error(path, "credential-missing", f"Component `{step.component}` needs a credential", choice)
+    elif not described.has_credentials:
         message = f"Component `{step.component}` takes no credential"
-        findings.error(at(index, "credential"), "no-credentials", message, "remove `credential`")
+        findings.error(path, "no-credentials", message, "remove `credential`")
+    elif step.credential not in known:
+        message = f"There is no credential `{clipped(step.credential)}`"
+        findings.error(path, "credential-not-found", message, nearest(step.credential, fitting, choice))
+    elif step.credential not in fitting:
+        message = f"Credential `{step.credential}` is for component `{known[step.credential]}`"
+        findings.error(path, "credential-of-another", message, choice)
 
 
 def _unused(index: int, step: Step, offer: Offer, findings: Findings) -> None:
