@@ -31,6 +31,8 @@ VERSION_WITHIN = 10.0
 GIT_MINIMUM = (2, 28)
 """The first git that can name the branch of a new repository."""
 DISK_WARN = 1024**3
+LOG_END = 1024**2
+"""So much of the broker's log is looked at."""
 DISK_FAIL = 200 * 1024**2
 
 router = APIRouter(tags=["operations"])
@@ -167,6 +169,25 @@ async def _disk(parts: Parts) -> Finding:
     return ("warn" if free < DISK_WARN else "ok"), told, "Free disk space soon." if free < DISK_WARN else ""
 
 
+async def _journal(parts: Parts) -> Finding:
+    stuck = parts.settings.broker_url is None and await asyncio.to_thread(_ran_full, parts.settings.broker_log)
+    if not stuck:
+        return "ok", "journals take what comes", ""
+    told = "the disk was full, and the broker stores nothing more in some journals even when there is room again"
+    return "fail", told, "Make room, then headrace down, headrace up: what was accepted is kept."
+
+
+def _ran_full(broker_log: Path) -> bool:
+    """Whether the broker that runs now has met a full disk."""
+    try:
+        with broker_log.open("rb") as log:
+            log.seek(max(0, broker_log.stat().st_size - LOG_END))
+            said = log.read()
+    except FileNotFoundError:
+        return False
+    return b"no space left on device" in said.rpartition(b"Starting nats-server")[2]
+
+
 async def _database(parts: Parts) -> Finding:
     kind = "SQLite" if parts.db.sqlite else "PostgreSQL"
     query = "SELECT sqlite_version()" if parts.db.sqlite else "SHOW server_version"
@@ -223,6 +244,7 @@ CHECKS: tuple[tuple[str, Look], ...] = (
     ("user", _user),
     ("data folder", _data_folder),
     ("disk", _disk),
+    ("journal", _journal),
     ("database", _database),
     ("address", _listening),
     ("settings", _environment),

@@ -112,6 +112,21 @@ async def test_the_doctor_sees_the_disk_fill(
     assert [check["state"] for check in found["checks"] if check["name"] == "disk"] == [state]
 
 
+async def test_the_doctor_sees_that_the_broker_met_a_full_disk_until_it_is_started_again(served: Served) -> None:
+    async def state() -> str:
+        found = await served.get("/doctor")
+        return next(str(check["state"]) for check in found["checks"] if check["name"] == "journal")
+
+    log = served.parts.settings.broker_log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started, full = "[1] [INF] Starting nats-server\n", "[1] [ERR] failed to store a msg: no space left on device\n"
+    assert await state() == "ok"
+    log.write_text(full + started)
+    assert await state() == "ok"
+    log.write_text(started + full)
+    assert await state() == "fail"
+
+
 async def test_metrics_count_events_and_tell_how_things_stand(served: Served) -> None:
     spec = await deploy(served.parts.db, served.parts.bus, "orders")
     assert (await served.client.post(f"/hooks/{spec.flow}", json={})).status_code == 202
