@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 class HostUnderTest:
     """``language`` is the key of its components in the fixtures, ``command`` starts it in a component's folder.
 
-    ``folder`` holds the host's own code, which no frame may show.
+    ``folder`` holds the host's own code, which no frame may show. ``needs`` names the parts of `tests.needs` it uses.
     """
 
     language: str
     command: Sequence[str]
     folder: Path
+    needs: tuple[str, ...] = ()
 
 
 _PYTHON = os.environ.get("HEADRACE_TEST_PYTHON", sys.executable)
@@ -30,4 +32,10 @@ _PYTHON = os.environ.get("HEADRACE_TEST_PYTHON", sys.executable)
 
 _HOSTS = ROOT / "hosts"
 
-HOSTS = (HostUnderTest("python", (_PYTHON, "-I", str(_HOSTS / "python/headrace_host")), _HOSTS / "python"),)
+_NODE = os.environ.get("HEADRACE_TEST_NODE") or shutil.which("node") or "node"
+"""Set it to try the host on another Node.js version."""
+
+HOSTS = (
+    HostUnderTest("python", (_PYTHON, "-I", str(_HOSTS / "python/headrace_host")), _HOSTS / "python"),
+    HostUnderTest("node", (_NODE, str(_HOSTS / "node/host.js")), _HOSTS / "node", ("node",)),
+)

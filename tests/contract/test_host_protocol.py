@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from tests.contract.frame_schema import FRAME_TYPES, PROTOCOL, complete, faults,
 from tests.contract.host_under_test import HOSTS, HostUnderTest
 
 FIXTURES = {path.stem: json.loads(path.read_text()) for path in sorted((PROTOCOL / "fixtures").glob("*.json"))}
+LANGUAGES = {host.language for host in HOSTS}
 CASES = [
-    pytest.param(host, name, id=f"{host.language}-{name}")
+    pytest.param(host, name, id=f"{host.language}-{name}", marks=pytest.mark.needs(*host.needs))
     for host in HOSTS
     for name, fixture in FIXTURES.items()
     if host.language in fixture["files"]
@@ -26,6 +28,18 @@ def test_host_follows(host: HostUnderTest, name: str, tmp_path: Path) -> None:
     with Conversation(host, fixture["files"][host.language], tmp_path) as conversation:
         for turn in fixture["turns"]:
             conversation.play(turn)
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_fixture_is_for_every_language_or_says_why_not(name: str) -> None:
+    fixture = FIXTURES[name]
+    only = fixture.get("only", {language: "one of all" for language in LANGUAGES})
+    assert fixture["files"].keys() == only.keys()
+    assert only.keys() <= LANGUAGES
+    assert all(only.values())
+    for reason in only.values():
+        for named in re.findall(r"see ([a-z-]+)", reason):
+            assert named in FIXTURES
 
 
 @pytest.mark.parametrize("name", FIXTURES)

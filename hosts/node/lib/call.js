@@ -260,8 +260,8 @@ class Call {
     this.us = this.microseconds;
     this.error = this.cancelled ? cancellation(error, this.shape) : error;
     this.state = 'concluded';
-    this.#held = held;
-    if (!held || !this.pending) this.#finish();
+    this.#held = held && !this.cancelled;
+    if (!this.#held || !this.pending) this.#finish();
   }
 
   /** Time spent in component code so far, without waiting for what a generator yielded to be durable. */

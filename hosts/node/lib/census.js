@@ -66,7 +66,7 @@ class Census {
 class Listeners {
   /** @type {WeakSet<EventEmitter>} */
   #known = new WeakSet();
-  /** @type {WeakRef<EventEmitter>[]} */
+  /** @type {{emitter: WeakRef<EventEmitter>, before: Map<string | symbol, number>}[]} */
   #emitters = [];
 
   watch() {
@@ -90,27 +90,28 @@ class Listeners {
   #note(emitter) {
     if (this.#known.has(emitter)) return;
     this.#known.add(emitter);
-    this.#emitters.push(new WeakRef(emitter));
+    this.#emitters.push({ emitter: new WeakRef(emitter), before: new Map(listened(emitter)) });
   }
 
   most() {
     let most = 0;
-    this.#emitters = this.#emitters.filter((reference) => {
-      const emitter = reference.deref();
-      if (emitter) most = Math.max(most, mostOf(emitter));
-      return emitter !== undefined;
+    this.#emitters = this.#emitters.filter(({ emitter, before }) => {
+      const alive = emitter.deref();
+      if (!alive) return false;
+      for (const [event, listeners] of listened(alive)) most = Math.max(most, listeners - (before.get(event) ?? 0));
+      return true;
     });
     return most;
   }
 }
 
-/** @param {EventEmitter} emitter */
-function mostOf(emitter) {
-  let most = 0;
-  for (const name of EventEmitter.prototype.eventNames.call(emitter)) {
-    most = Math.max(most, EventEmitter.prototype.listenerCount.call(emitter, name));
-  }
-  return most;
+/**
+ * @param {EventEmitter} emitter
+ * @returns {[string | symbol, number][]} its events with the number of their listeners
+ */
+function listened(emitter) {
+  const { eventNames, listenerCount } = EventEmitter.prototype;
+  return eventNames.call(emitter).map((event) => [event, listenerCount.call(emitter, event)]);
 }
 
 function active() {

@@ -8,6 +8,8 @@ const { inspect } = require('node:util');
 const HOST = path.dirname(__dirname) + path.sep;
 const LONGEST = 32_000;
 const DEEPEST = 5;
+const FRAME_OF_NODE = /^ {4}at .*node:/;
+const FRAME_INSIDE_NODE = /^ {4}at .*node:internal\//;
 
 /** @typedef {{name: string, message: string, stack: string}} Failure */
 
@@ -61,12 +63,24 @@ function traced(thrown, depth = 0) {
   return text;
 }
 
-/** @param {string} text */
+/**
+ * Without the host's frames, those of Node.js that led to them, and Node.js's insides.
+ *
+ * @param {string} text
+ */
 function ours(text) {
   if (!text.includes(HOST) && !text.includes('node:internal/')) return text;
+  let below = false;
   return text
     .split('\n')
-    .filter((line) => !line.includes(HOST) && !/^ {4}at .*node:internal\//.test(line))
+    .filter((line) => {
+      if (line.includes(HOST)) {
+        below = true;
+        return false;
+      }
+      below &&= FRAME_OF_NODE.test(line);
+      return !below && !FRAME_INSIDE_NODE.test(line);
+    })
     .join('\n');
 }
 

@@ -50,6 +50,7 @@ class Host {
   #running = 0;
   #pumping = false;
   #stop = new AbortController();
+  #stopping = false;
   /** @type {'starting' | 'loading' | 'ready' | 'leaving'} */
   #state = 'starting';
 
@@ -78,10 +79,6 @@ class Host {
   /** Aborted when the host begins to stop. */
   get stopped() {
     return this.#stop.signal;
-  }
-
-  get #stopping() {
-    return this.#stop.signal.aborted;
   }
 
   // -- the worker's frames
@@ -136,7 +133,6 @@ class Host {
     this.#cfg = received.cfg ?? {};
     this.#concurrency = Math.max(1, received.concurrency ?? 1);
     this.log.setLevel(received.log_level);
-    if (this.repeats) this.#census.watch();
     this.#state = 'loading';
     this.#load(received).catch((problem) => this.#fatal(problem));
   }
@@ -153,7 +149,8 @@ class Host {
     if (this.#stopping || this.#state === 'leaving') return;
     this.#component = component;
     this.#state = 'ready';
-    process.on('SIGTERM', () => this.stop(STOP_WITHIN));
+    process.on('SIGTERM', () => this.stop(STOP_WITHIN)); // until now it ends the process at once
+    if (this.repeats) this.#census.watch();
     const { shape, hookNames: hooks } = component;
     this.#transport.send(frame({ type: 'ready', shape, hooks, language: 'node', sdk: version }));
   }
@@ -189,7 +186,7 @@ class Host {
   #onCancel(received) {
     const waiting = this.#queue.findIndex((call) => call.number === received.call);
     if (waiting >= 0) this.#queue.splice(waiting, 1)[0].cancel();
-    else this.#calls.get(received.call)?.cancel();
+    else this.#soon(() => this.#calls.get(received.call)?.cancel());
   }
 
   /** @param {string} why */
@@ -316,14 +313,26 @@ class Host {
    */
   stop(within = STOP_WITHIN) {
     if (this.#stopping || this.#state === 'leaving') return;
-    this.#stop.abort();
+    this.#stopping = true;
     this.#queue = []; // what has not begun gets no end: whoever sent it still holds its input
-    for (const call of [...this.#calls.values()]) {
-      if (call.shape === 'listen') call.cancel();
-      else if (this.repeats) call.endQuietly();
-    }
     setTimeout(() => this.#giveUp(within * 0.9), within * 900);
-    this.#noticeIdle();
+    this.#soon(() => {
+      this.#stop.abort();
+      for (const call of [...this.#calls.values()]) {
+        if (call.shape === 'listen') call.cancel();
+        else if (this.repeats) call.endQuietly();
+      }
+      this.#noticeIdle();
+    });
+  }
+
+  /**
+   * Code that has just been answered gets to see the answer first.
+   *
+   * @param {() => void} action
+   */
+  #soon(action) {
+    setImmediate(action);
   }
 
   #noticeIdle() {

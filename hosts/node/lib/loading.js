@@ -85,7 +85,7 @@ async function load(folder, main, kind, triggerType) {
     const what = fs.existsSync(path.join(folder, main)) ? 'is a folder without index.js' : 'does not exist';
     throw new LoadError(`${main} ${what} in the component's folder; see \`main\` in component.json`);
   }
-  const exports = await loaded(file);
+  const exports = await tracedFar(() => loaded(file));
   const process = named(exports, 'process');
   if (kind === 'trigger' && named(exports, 'listen') && !(process && triggerType !== 'listener')) {
     return new Component(folder, exports, 'listen');
@@ -160,10 +160,26 @@ function mainOf(folder) {
 async function loaded(file) {
   if (isModule(file)) return import(pathToFileURL(file).href);
   try {
-    return createRequire(file)(file);
+    return require(file);
   } catch (problem) {
     if (!NEEDS_IMPORT.has(/** @type {any} */ (problem)?.code)) throw problem;
     return import(pathToFileURL(file).href);
+  }
+}
+
+/**
+ * Ten frames, the usual, are those of Node.js's own loader when one module requires another.
+ *
+ * @template T
+ * @param {() => Promise<T>} action
+ */
+async function tracedFar(action) {
+  const usual = Error.stackTraceLimit;
+  Error.stackTraceLimit = 100;
+  try {
+    return await action();
+  } finally {
+    if (Error.stackTraceLimit === 100) Error.stackTraceLimit = usual;
   }
 }
 
