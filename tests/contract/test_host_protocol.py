@@ -33,7 +33,7 @@ def test_host_follows(host: HostUnderTest, name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FIXTURES)
 def test_fixture_is_for_every_language_or_says_why_not(name: str) -> None:
     fixture = FIXTURES[name]
-    only = fixture.get("only", {language: "one of all" for language in LANGUAGES})
+    only = fixture.get("only", dict.fromkeys(LANGUAGES, "one of all"))
     assert fixture["files"].keys() == only.keys()
     assert only.keys() <= LANGUAGES
     assert all(only.values())
