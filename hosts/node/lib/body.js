@@ -70,6 +70,7 @@ function dataKeys(data) {
   let keys = `"body":${data.body === undefined ? '{}' : toJson(data.body, 'body')}`;
   if (filled(data.headers)) keys += `,"headers":${objectToJson(data.headers, 'headers')}`;
   if (filled(data.attachments)) keys += `,"attachments":${objectToJson(data.attachments, 'attachments')}`;
+  if (filled(data.metadata)) keys += `,"metadata":${objectToJson(data.metadata, 'metadata')}`;
   if (data.id !== undefined && data.id !== null && data.id !== '') keys += `,"id":${toJson(String(data.id), 'id')}`;
   return keys;
 }

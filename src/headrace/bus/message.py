@@ -35,6 +35,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``mapped``: the body already is the step's input; its mapper and condition are not applied again."""
     headers: dict[str, Any] = {}
     attachments: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    """What a component says about its message, handed on to the next one as it is."""
     passthrough: dict[str, Output] = {}
     attempt: int = 1
     rerun_of: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import psutil
@@ -61,6 +62,17 @@ async def until(condition: Callable[[], Any], *, within: float = 10.0, what: str
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:g} s: {what or condition}")
         await asyncio.sleep(0.01)
+
+
+def _python() -> Path:
+    return Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _node() -> Path:
+    found = shutil.which("node")
+    if found is None:
+        raise RuntimeError("Node.js is not installed: install version 20 or newer")
+    return Path(found).resolve()
 
 
 class RunningWorker:
@@ -161,20 +173,21 @@ class Plane:
     # -- deployments ----------------------------------------------------------------------------------------
 
     def component(self, name: str, files: Mapping[str, str]) -> Code:
-        """Put component sources where a build would."""
+        """Put component sources where a build would; with a ``package.json`` they are Node.js."""
         root = self.folder / "builds" / name
         for path, text in files.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text)
-        prefix = sys.base_prefix
-        interpreter = str(Path(prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}")
+        language: Literal["python", "node"] = "node" if "package.json" in files else "python"
+        interpreter = _node() if language == "node" else _python()
         return Code(
             component=name,
             revision=1,
             commit="0" * 40,
+            language=language,
             root=str(root),
-            interpreter=interpreter,
-            visible=(prefix,),
+            interpreter=str(interpreter),
+            visible=(str(interpreter.parent.parent),),
             uid=HOST_UID if os.geteuid() == 0 else None,
         )
 

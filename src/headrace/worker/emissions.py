@@ -120,6 +120,7 @@ class Emissions:
             parent=message.id,
             headers=frame.headers,
             attachments=frame.attachments,
+            metadata=frame.metadata,
             passthrough=carried(self._step, message),
             reply_to=message.reply_to,
         )

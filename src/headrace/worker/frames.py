@@ -33,6 +33,7 @@ class Frame(msgspec.Struct, frozen=True):
     body: msgspec.Raw = NULL
     headers: dict[str, Any] = {}
     attachments: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     id: str | int | None = None
     error: HostError | None = None
     reason: str = ""

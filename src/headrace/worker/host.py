@@ -23,6 +23,7 @@ from headrace import sandbox
 from headrace.errors import HeadraceError, Refused, Unavailable
 from headrace.flows.deployment import DeploymentSpec, StepSpec
 from headrace.worker import frames
+from headrace.worker.environment import environment
 from headrace.worker.config import Config
 from headrace.worker.trace import StepLog
 
@@ -262,34 +263,12 @@ class Host:
             read=[code.root, *code.visible, *program, *grants.read],
             write=grants.write,
             uid=code.uid,
-            env=self._environment(),
+            env=environment(self._spec, self._step),
             mode=self._spec.sandbox,
             socket=True,
         )
         # What a component writes is for others to read; the worker's own files are not.
         return subprocess.Popen(boxed.argv, stdin=wire, stdout=out, stderr=err, umask=0o022, **boxed.options)
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            "HEADRACE_FLOW": self._spec.flow,
-            "HEADRACE_FLOW_ID": self._spec.flow_id,
-            "HEADRACE_STEP": self._step.id,
-            "HEADRACE_COMPONENT": self._step.code.component,
-            "HEADRACE_REVISION": str(self._step.code.revision),
-            **self._storage(),
-        }
-
-    def _storage(self) -> dict[str, str]:
-        """How the component's code reaches its flow's objects; under the names that public components know, too."""
-        url, token = self._spec.storage_url, self._spec.storage_token
-        if not url:
-            return {}
-        return {
-            "HEADRACE_STORAGE_URL": url,
-            "HEADRACE_STORAGE_TOKEN": token,
-            "ELASTICIO_OBJECT_STORAGE_URI": url,
-            "ELASTICIO_OBJECT_STORAGE_TOKEN": token,
-        }
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Notice the end of the process, without a thread or a signal handler."""

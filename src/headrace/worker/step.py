@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -525,10 +525,17 @@ class Step:
 def _for_host(message: Message, body: bytes) -> bytes:
     """The ``msg`` of a ``call`` frame."""
     encode = msgspec.json.encode
-    return b'{"id":"%b","body":%b,"headers":%b,"attachments":%b,"passthrough":%b}' % (
+    return b'{"id":"%b","body":%b,"headers":%b,"attachments":%b,"passthrough":%b%b}' % (
         message.id.encode(),
         body,
-        encode(message.headers) if message.headers else b"{}",
+        encode(_headers(message)) if message.headers or message.reply_to else b"{}",
         encode(message.attachments) if message.attachments else b"{}",
         encode(message.passthrough) if message.passthrough else b"{}",
+        b',"metadata":%b' % encode(message.metadata) if message.metadata else b"",
     )
+
+
+def _headers(message: Message) -> dict[str, Any]:
+    """With ``reply_to`` while a caller waits: components look whether it is there; its value means nothing to them."""
+    headers = {name: value for name, value in message.headers.items() if name != "reply_to"}
+    return headers if message.reply_to is None else {**headers, "reply_to": message.execution}

@@ -264,6 +264,7 @@ class Trigger:
             at=now_us() // 1000,
             headers=frame.headers,
             attachments=frame.attachments,
+            metadata=frame.metadata,
         )
         self._outbox.store(envelope.encode(event), event.id, lambda result: self._answered(frame, event, result))
 

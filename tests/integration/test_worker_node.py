@@ -1,0 +1,232 @@
+"""Node.js hosts under a real worker, on a real broker, in the sandbox where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from headrace.flows.deployment import Retry, StepSpec
+from headrace.testing.plane import Plane, until
+from tests.integration.test_worker import arrived, errors, listener, logged, step_state
+from tests.integration.test_worker import hook as python_hook
+
+pytestmark = pytest.mark.needs("node")
+
+ECHO = "exports.process = async (msg) => ({ body: msg.body });\n"
+
+
+@pytest.fixture
+async def plane() -> AsyncIterator[Plane]:
+    async with Plane.start() as running:
+        yield running
+
+
+def node(plane: Plane, name: str, source: str, **options: Any) -> StepSpec:
+    files = {f"{name}.js": source, "package.json": "{}"}
+    options = {"kind": "action", "function": name, "main": f"{name}.js"} | options
+    return StepSpec(id=name, code=plane.component(name, files), **options)
+
+
+def trigger(plane: Plane, source: str, **options: Any) -> StepSpec:
+    return node(
+        plane, "source", source, **{"kind": "trigger", "trigger_type": "polling", "poll_interval": 0.02} | options
+    )
+
+
+async def test_styles_and_languages_mix_in_one_flow(plane: Plane) -> None:
+    callback = """
+    exports.process = function (msg) {
+      setTimeout(() => {
+        this.emit('data', { body: { n: msg.body.n * 2 } });
+        this.emit('end');
+      }, 1);
+    };
+    """
+    es_module = "export async function process(msg, cfg) {\n  return { body: { n: msg.body.n + cfg.add } };\n}\n"
+    files = {"add.mjs": es_module, "package.json": "{}"}
+    add = StepSpec(
+        id="add", kind="action", function="add", main="add.mjs", code=plane.component("add", files), fields={"add": 1}
+    )
+    spec = plane.chain(python_hook(plane), node(plane, "double", callback), add)
+    await plane.live(spec)
+    for number in range(20):
+        await plane.send(spec, {"n": number})
+    assert await arrived(plane, spec, "add", 20) == [{"n": number * 2 + 1} for number in range(20)]
+
+
+async def test_careful_listener_gives_one_message_per_event_over_many_calls(plane: Plane) -> None:
+    careful = """
+    let calls = 0;
+    let timer;
+    exports.process = function () {
+      calls += 1;
+      if (!timer) {
+        let n = 0;
+        timer = setInterval(() => this.emit('data', { body: { n: (n += 1), calls } }), 20);
+      }
+    };
+    """
+    spec = plane.chain(trigger(plane, careful, quiet_after=0.01, call_max=0.05), node(plane, "last", ECHO))
+    worker = await plane.live(spec)
+    await arrived(plane, spec, "last", 20)
+    await worker.stop()
+    bodies = await plane.bodies(spec, "last")
+    assert [body["n"] for body in bodies] == list(range(1, len(bodies) + 1))
+    assert bodies[-1]["calls"] > 3
+    assert len({message.execution for message in await plane.outputs(spec, "last")}) == len(bodies)
+
+
+async def test_polling_goes_on_from_its_snapshot(plane: Plane) -> None:
+    polling = """
+    exports.process = async function (msg, cfg, snapshot) {
+      const at = (snapshot.at ?? 0) + 1;
+      await this.emit('data', { body: { at } });
+      await this.emit('updateSnapshot', { at });
+    };
+    """
+    spec = plane.chain(trigger(plane, polling), node(plane, "last", ECHO))
+    worker = await plane.live(spec)
+    await arrived(plane, spec, "last", 5)
+    await worker.stop()
+    worker = plane.restart(spec)
+    await worker.activate()
+    before = len(await plane.bodies(spec, "source"))
+    await arrived(plane, spec, "last", before + 3)
+    found = [body["at"] for body in await plane.bodies(spec, "source")]
+    assert found == list(range(1, len(found) + 1))
+
+
+async def test_a_listener_is_opened_once_and_closed_on_stop(plane: Plane) -> None:
+    source = """
+    exports.listen = async function () {
+      this.logger.info('opened');
+      await this.emit('data', { body: 'first' });
+      return () => this.logger.info('closed');
+    };
+    """
+    spec = plane.chain(trigger(plane, source, trigger_type="listener"), node(plane, "last", ECHO))
+    worker = await plane.live(spec)
+    assert await arrived(plane, spec, "last", 1) == ["first"]
+    await worker.stop()
+    await logged(plane, spec, "source", "closed")
+    assert sum(line.text == "opened" for line in await plane.log(spec, "source")) == 1
+
+
+async def test_a_listener_that_throws_is_opened_again(plane: Plane) -> None:
+    source = """
+    let times = 0;
+    exports.listen = async function () {
+      times += 1;
+      if (times < 3) throw new Error(`broken ${times}`);
+      await this.emit('data', { body: times });
+      await new Promise(() => {});
+    };
+    """
+    spec = plane.chain(trigger(plane, source, trigger_type="listener"), node(plane, "last", ECHO))
+    await plane.live(spec)
+    assert await arrived(plane, spec, "last", 1) == [3]
+
+
+async def test_a_call_over_its_time_is_a_timeout_and_the_host_lives_on(plane: Plane) -> None:
+    hangs = "exports.process = async (msg) => (msg.body === 'hang' ? new Promise(() => {}) : { body: process.pid });\n"
+    spec = plane.chain(python_hook(plane), node(plane, "hangs", hangs, timeout=0.2))
+    worker = await plane.live(spec)
+    await plane.send(spec, "pid")
+    await plane.send(spec, "hang")
+    await plane.send(spec, "pid")
+    first, second = await arrived(plane, spec, "hangs", 2)
+    assert first == second
+    [error] = await errors(plane, spec, "hangs")
+    assert error.failure.reason == "timeout"
+    assert (await step_state(worker, "hangs")).restarts == 0
+
+
+async def test_a_forgotten_end_is_a_timeout(plane: Plane) -> None:
+    spec = plane.chain(python_hook(plane), node(plane, "forgets", "exports.process = () => {};\n", timeout=0.2))
+    await plane.live(spec)
+    await plane.send(spec, {})
+    [error] = await errors(plane, spec, "forgets")
+    assert error.failure.reason == "timeout"
+
+
+async def test_an_exception_nobody_caught_ends_the_host_and_the_log_says_why(plane: Plane) -> None:
+    crashes = """
+    exports.process = function () {
+      setImmediate(() => {
+        throw new RangeError('in a callback');
+      });
+    };
+    """
+    spec = plane.chain(python_hook(plane), node(plane, "crashes", crashes))
+    await plane.live(spec)
+    await plane.send(spec, {})
+    [error] = await errors(plane, spec, "crashes")
+    assert error.failure.reason == "poison"
+    await logged(plane, spec, "crashes", "RangeError: in a callback")
+
+
+async def test_a_message_too_large_fails_the_call_though_nobody_waited(plane: Plane) -> None:
+    careless = """
+    exports.process = function (msg) {
+      this.emit('data', { body: 'x'.repeat(msg.body) });
+      this.emit('end');
+    };
+    """
+    spec = plane.chain(python_hook(plane), node(plane, "careless", careless), message_limit=10_000)
+    await plane.live(spec)
+    await plane.send(spec, 20_000)
+    [error] = await errors(plane, spec, "careless")
+    assert error.failure.message.startswith("too-large")
+
+
+async def test_a_failing_call_is_tried_again_and_knows_its_attempt(plane: Plane) -> None:
+    failing = """
+    exports.process = async function (msg) {
+      if (this.attempt < 3) throw new Error('not yet');
+      return { body: this.attempt };
+    };
+    """
+    retry = Retry(attempts=3, first=0.01)
+    spec = plane.chain(python_hook(plane), node(plane, "failing", failing, retry=retry))
+    await plane.live(spec)
+    await plane.send(spec, {})
+    assert await arrived(plane, spec, "failing", 1) == [3]
+
+
+async def test_code_sees_that_a_caller_waits_and_answers_it(plane: Plane) -> None:
+    replies: list[bytes] = []
+    undo = await plane.bus.on_message("reply.test.*", lambda subject, reply, data, headers: replies.append(data))
+    answers = """
+    exports.process = async function (msg) {
+      if (msg.headers.reply_to) await this.emit('httpReply', { statusCode: 201, headers: { x: '1' }, body: 'made' });
+      return { body: { waits: Boolean(msg.headers.reply_to) }, metadata: { by: 'answers' } };
+    };
+    """
+    seen = "exports.process = async (msg) => ({ body: msg.metadata });\n"
+    spec = plane.chain(python_hook(plane), node(plane, "answers", answers), node(plane, "seen", seen))
+    await plane.live(spec)
+    await plane.send(spec, {}, reply_to="reply.test.1")
+    await plane.send(spec, {})
+    assert await arrived(plane, spec, "answers", 2) == [{"waits": True}, {"waits": False}]
+    assert await arrived(plane, spec, "seen", 2) == [{"by": "answers"}] * 2
+    await until(lambda: replies, what="the reply")
+    assert replies == [b'{"status":201,"headers":{"x":"1"},"body":"made"}']
+    await undo()
+
+
+async def test_a_python_trigger_feeds_node_and_the_environment_is_there(plane: Plane) -> None:
+    source = "async def listen(ctx):\n    await ctx.emit(1)\n    import asyncio\n    await asyncio.Event().wait()\n"
+    code = "exports.process = async function () {\n  return { body: this.getConfig() };\n};\n"
+    spec = plane.chain(listener(plane, source), node(plane, "env", code))
+    await plane.live(spec)
+    [found] = await arrived(plane, spec, "env", 1)
+    assert (found["STEP_ID"], found["FUNCTION"], found["FLOW_ID"]) == ("env", "env", spec.flow_id)
+
+
+async def test_a_component_that_does_not_load_fails_the_deployment_with_its_own_words(plane: Plane) -> None:
+    spec = plane.chain(python_hook(plane), node(plane, "broken", "require('left-pad');\n"))
+    worker = await plane.run(spec)
+    state = await worker.reach("failed")
+    assert "Cannot find module 'left-pad'" in state.reason

@@ -1,0 +1,54 @@
+"""Component code finds who and where it is in its environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headrace.flows.deployment import Code, DeploymentSpec, StepSpec
+from headrace.worker.environment import environment
+
+CODE = Code(component="shop", revision=3, commit="0" * 40, root="/build", interpreter="/usr/bin/node", language="node")
+STEP = StepSpec(id="orders", kind="trigger", function="new-order", main="orders.js", code=CODE, log_level="debug")
+
+
+def of(**options: Any) -> dict[str, str]:
+    spec = DeploymentSpec(**{"flow_id": "f1", "flow": "orders", "version": 2, "epoch": 7, "steps": (STEP,)} | options)
+    return environment(spec, STEP)
+
+
+def test_names_of_headrace() -> None:
+    found = of()
+    assert {name: found[name] for name in found if name.startswith("HEADRACE_")} == {
+        "HEADRACE_FLOW": "orders",
+        "HEADRACE_FLOW_ID": "f1",
+        "HEADRACE_STEP": "orders",
+        "HEADRACE_COMPONENT": "shop",
+        "HEADRACE_REVISION": "3",
+    }
+
+
+def test_names_that_public_components_read() -> None:
+    found = of()
+    assert found["ELASTICIO_FLOW_ID"] == "f1"
+    assert found["ELASTICIO_STEP_ID"] == "orders"
+    assert found["ELASTICIO_FUNCTION"] == "new-order"
+    assert found["ELASTICIO_COMP_ID"] == "shop"
+    assert found["ELASTICIO_EXEC_ID"] == "f1-7"
+    assert found["ELASTICIO_CONTAINER_ID"] == "f1-7-orders"
+    assert found["ELASTICIO_WORKSPACE_ID"] == found["ELASTICIO_USER_ID"] == "default"
+    assert found["LOG_LEVEL"] == "debug"
+
+
+def test_a_test_run_says_debug() -> None:
+    assert of()["ELASTICIO_FLOW_TYPE"] == "long_running"
+    assert of(flow_id="f1-test-4")["ELASTICIO_FLOW_TYPE"] == "debug"
+    assert of(flow_id="f1-test-bench")["ELASTICIO_FLOW_TYPE"] == "long_running"
+
+
+def test_addresses_and_keys_are_there_when_the_server_is_known() -> None:
+    assert not any(name.startswith(("ELASTICIO_API_", "ELASTICIO_OBJECT_", "HEADRACE_STORAGE_")) for name in of())
+    found = of(storage_url="http://127.0.0.1:7475/storage", storage_token="hro_1")
+    assert found["ELASTICIO_OBJECT_STORAGE_URI"] == found["HEADRACE_STORAGE_URL"] == "http://127.0.0.1:7475/storage"
+    assert found["ELASTICIO_OBJECT_STORAGE_TOKEN"] == found["HEADRACE_STORAGE_TOKEN"] == "hro_1"
+    assert found["ELASTICIO_API_URI"] == "http://127.0.0.1:7475"
+    assert (found["ELASTICIO_API_USERNAME"], found["ELASTICIO_API_KEY"]) == ("task-f1", "hro_1")
