@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.integration.test_worker import arrived, errors, listener, logged, step_state
+from tests.integration.test_worker import hook as python_hook
 
 from headrace.flows.deployment import Retry, StepSpec
 from headrace.testing.plane import Plane, until
-from tests.integration.test_worker import arrived, errors, listener, logged, step_state
-from tests.integration.test_worker import hook as python_hook
 
 pytestmark = pytest.mark.needs("node")
 

@@ -23,8 +23,8 @@ from headrace import sandbox
 from headrace.errors import HeadraceError, Refused, Unavailable
 from headrace.flows.deployment import DeploymentSpec, StepSpec
 from headrace.worker import frames
-from headrace.worker.environment import environment
 from headrace.worker.config import Config
+from headrace.worker.environment import environment
 from headrace.worker.trace import StepLog
 
 __all__ = ["Host", "HostState", "Owner"]

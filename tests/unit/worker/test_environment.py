@@ -11,9 +11,10 @@ CODE = Code(component="shop", revision=3, commit="0" * 40, root="/build", interp
 STEP = StepSpec(id="orders", kind="trigger", function="new-order", main="orders.js", code=CODE, log_level="debug")
 
 
-def of(**options: Any) -> dict[str, str]:
-    spec = DeploymentSpec(**{"flow_id": "f1", "flow": "orders", "version": 2, "epoch": 7, "steps": (STEP,)} | options)
-    return environment(spec, STEP)
+def of(flow_id: str = "f1", **options: Any) -> dict[str, str]:
+    return environment(
+        DeploymentSpec(flow_id=flow_id, flow="orders", version=2, epoch=7, steps=(STEP,), **options), STEP
+    )
 
 
 def test_names_of_headrace() -> None:
