@@ -274,6 +274,39 @@ def _print_component(found: dict[str, Any], version: dict[str, Any] | None, url:
     ]
     out().print()
     print_table(("OFFERS", "NAME", "TYPE", "TITLE", "FIELDS"), rows, empty="It offers nothing yet.")
+    for kind in ("trigger", "action"):
+        for each in found[f"{kind}s"]:
+            _print_offer(kind, each["name"], (descriptor.get(f"{kind}s") or {}).get(each["name"]) or {})
+
+
+def _print_offer(kind: str, name: str, offer: dict[str, Any]) -> None:
+    """What its descriptor tells people of a trigger or action, and of each field."""
+    from headrace.cli.output import one_line, out, print_table, printable
+
+    help_ = offer.get("help")
+    told = [offer.get("description"), help_.get("description") if isinstance(help_, dict) else help_]
+    fields = [
+        (f"  {key}", "required" if field.get("required") else "", one_line(_field_text(field)))
+        for key, field in (offer.get("fields") or {}).items()
+    ]
+    if not fields and not any(told):
+        return
+    out().print(f"\n{kind} {name}", style="bold", soft_wrap=True)
+    for text in filter(None, told):
+        out().print(f"  {printable(str(text))}", soft_wrap=True)
+    if fields:
+        print_table(("  FIELD", "", "MEANING"), fields, empty="")
+
+
+def _field_text(field: dict[str, Any]) -> str:
+    """Its note or label, with what it may be."""
+    model = field.get("model")
+    said = [field.get("note") or field.get("label")]
+    said += [f"one of {', '.join(map(str, model))}"] if isinstance(model, dict) else []
+    said += [f"default {field['default']}"] if field.get("default") not in (None, "") else []
+    said += [f"e.g. {field['placeholder']}"] if field.get("placeholder") else []
+    said += [f"a path that the step may {field['grants']}"] if field.get("grants") else []
+    return "; ".join(str(each).rstrip(".") for each in said if each)
 
 
 def _fields(descriptor: dict[str, Any], kind: str, name: str) -> list[str]:

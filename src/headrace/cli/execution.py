@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -14,7 +15,7 @@ from headrace.cli.options import Data, Json, Since, milliseconds_ago
 if TYPE_CHECKING:
     from headrace.cli.client import Client
 
-__all__ = ["app", "errors", "executions", "retry"]
+__all__ = ["app", "errors", "executions", "in_tree_order", "retry"]
 
 app = typer.Typer(help="One execution: everything that one event caused.", no_args_is_help=True)
 
@@ -243,18 +244,34 @@ def _print_execution(found: dict[str, Any]) -> None:
         }
     )
     out().print()
-    rows = [row for each in found["processed"] for row in _rows(each)]
+    rows = [row for depth, each in in_tree_order(found["processed"]) for row in _rows(each, "  " * depth)]
     print_table(("STEP", "", "WAITED", "TOOK", "OUTPUTS", "ATTEMPT", "ERROR"), rows, empty="No steps recorded yet.")
 
 
-def _rows(entry: dict[str, Any]) -> list[tuple[object, ...]]:
+def in_tree_order(processed: Sequence[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What became of each message, before what became of those that it caused, with its depth in the tree."""
+    entries: dict[str, list[dict[str, Any]]] = {}
+    caused: dict[str | None, list[str]] = {}
+    for each in processed:
+        if each["message"] not in entries:
+            caused.setdefault(each["parent"], []).append(each["message"])
+        entries.setdefault(each["message"], []).append(each)
+    roots = [message for parent in caused if parent not in entries for message in caused[parent]]
+    open_ = [(0, message) for message in reversed(roots)]
+    while open_:
+        depth, message = open_.pop()
+        yield from ((depth, each) for each in entries[message])
+        open_ += [(depth + 1, each) for each in reversed(caused.get(message, []))]
+
+
+def _rows(entry: dict[str, Any], indent: str) -> list[tuple[object, ...]]:
     """One message at one step: a row for the mapper, where there is one, and a row for the step."""
     from headrace.cli.output import span, styled
 
-    mapper: tuple[object, ...] = (f"{entry['step']} (mapper)", "", "", span(entry["map_us"]), "", "", "")
+    mapper: tuple[object, ...] = (f"{indent}{entry['step']} (mapper)", "", "", span(entry["map_us"]), "", "", "")
     worked = entry["kind"] not in ("accepted", "skipped")
     step: tuple[object, ...] = (
-        entry["step"],
+        indent + entry["step"],
         styled(entry["kind"]),
         span(entry["wait_us"]) if entry["kind"] != "accepted" else "",
         span(entry["call_us"]) if worked else "",

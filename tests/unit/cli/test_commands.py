@@ -14,6 +14,7 @@ from tests.unit.cli.double import Refusal, Server, page
 from tests.unit.cli.samples import FLOW
 
 from headrace.cli import main
+from headrace.cli.execution import in_tree_order
 
 EXECUTION: dict[str, Any] = {
     "id": "e1",
@@ -139,7 +140,7 @@ def test_executions_are_filtered(server: Server, capsys: Out) -> None:
 
 def test_an_execution_shows_its_steps(server: Server, capsys: Out) -> None:
     step = {"step": "erp", "kind": "done", "wait_us": 5, "map_us": None, "call_us": 1500, "outputs": 1}
-    entry = {**step, "attempt": 1, "error": None}
+    entry = {**step, "attempt": 1, "error": None, "message": "m", "parent": None}
     server.answers["GET /executions/e1"] = {**EXECUTION, "processed": [entry, {**entry, "step": "b", "map_us": 17}]}
     assert main(["execution", "show", "e1"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[-3:]]
@@ -345,3 +346,38 @@ def test_export_writes_a_file(server: Server, tmp_path: Path) -> None:
     assert (tmp_path / "new" / "out.yaml").exists()
     assert server.queries["GET /flows/orders/export"] == {"format": "json"}
     assert main(["flow", "export", "orders", "-o", str(tmp_path)]) == 1
+
+
+def test_an_execution_is_shown_as_the_tree_it_is() -> None:
+    told = [
+        ("root", None, "request"), ("a", "root", "split"), ("a1", "a", "keep"), ("b", "root", "note"),
+        ("a2", "a", "keep"), ("root", None, "request"), ("lost", "unknown", "after"),
+    ]  # fmt: skip
+    processed = [{"message": message, "parent": parent, "step": step} for message, parent, step in told]
+    shown = [(depth, each["message"]) for depth, each in in_tree_order(processed)]
+    assert shown == [(0, "root"), (0, "root"), (1, "a"), (2, "a1"), (2, "a2"), (1, "b"), (0, "lost")]
+    chain = [{"message": str(number), "parent": str(number - 1), "step": "s"} for number in range(5000)]
+    assert [depth for depth, _ in in_tree_order(chain)] == list(range(5000)), "long ones do not overflow"
+
+
+def test_a_component_is_shown_with_what_its_fields_mean(server: Server, capsys: Out) -> None:
+    path = {"label": "List", "note": "Keys separated by dots.", "placeholder": "order.lines", "required": True}
+    folder = {"label": "Folder", "grants": "read", "default": "/srv/[in]"}
+    kind = {"label": "Kind", "model": {"csv": "CSV", "json": "JSON"}}
+    each = {"description": "Takes lists apart.", "help": {"description": "Nothing is emitted as nothing.\x1b[2J"}}
+    offer = {**each, "fields": {"path": path, "folder": folder, "kind": kind}}
+    server.answers |= {
+        "GET /components/split": {
+            "name": "split", "title": "Split", "description": "", "latest": 2, "flows": [], "created_at": 0,
+            "git_path": "/git/split.git", "triggers": [],
+            "actions": [{"name": "each", "type": None, "title": "Each"}],
+        },
+        "GET /components/split/versions/2": {"descriptor": {"actions": {"each": offer}}},
+    }  # fmt: skip
+    assert main(["component", "show", "split"]) == 0
+    said = capsys.readouterr().out
+    assert "\naction each\n  Takes lists apart.\n  Nothing is emitted as nothing. [2J\n" in said
+    assert "  path" in said and "required" in said
+    assert "Keys separated by dots; e.g. order.lines" in said
+    assert "Folder; default /srv/[in]; a path that the step may read" in said
+    assert "Kind; one of csv, json" in said
