@@ -45,15 +45,18 @@ class Keyring:
             raise self._unreadable()
         return data
 
-    def add(self) -> None:
-        """Put a new key in front: what is encrypted from now on is encrypted with it."""
+    def add(self) -> str:
+        """Put a new key, which is returned, in front: what is encrypted from now on is encrypted with it."""
         self._read()
-        self._write([_new(), *self._keys])
+        key = _new()
+        self._write([key, *self._keys])
+        return key
 
-    def forget_others(self) -> None:
-        """Keep the newest key only; what was encrypted with an older one cannot be read any more."""
+    def forget_before(self, key: str) -> None:
+        """Forget the keys older than ``key``; what was encrypted with one of these cannot be read any more."""
         self._read()
-        self._write(self._keys[:1])
+        if key in self._keys:
+            self._write(self._keys[: self._keys.index(key) + 1])
 
     def _opened(self, token: bytes) -> bytes | None:
         if not self._keys:

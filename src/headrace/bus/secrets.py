@@ -78,14 +78,15 @@ class Secrets:
     async def renew_key(self) -> int:
         """Encrypt everything with a new key and forget the older ones; how many values there are.
 
-        Cut off anywhere it can be done again: older keys go last, when nothing needs them.
+        Cut off anywhere it can be done again: older keys go last, when nothing needs them. Of two at once each leaves
+        the other's key.
         """
-        self._keyring.add()
+        key = self._keyring.add()
         ids = await self.ids()
         for id_ in ids:
             with suppress(NotFound):  # removed meanwhile
                 await self.change(id_, lambda secret: secret)
-        self._keyring.forget_others()
+        self._keyring.forget_before(key)
         return len(ids)
 
     async def delete(self, id_: str) -> None:
