@@ -24,7 +24,7 @@ down: $(RUN_STAMP) ## Stop Headrace; everything is kept
 	@$(BIN)/headrace down $(ARGS)
 
 test: $(DEV_STAMP) $(SUITE) ## Run all tests; ARGS="tests/unit -k lint" chooses
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(DEV_STAMP) ## Lint, formatting, types, layers, freshness of what is made from code
 	$(BIN)/ruff check .

@@ -29,7 +29,7 @@ async def init(ctx, cfg):
 SLOW = """
 import asyncio
 async def init(ctx, cfg):
-    await asyncio.sleep(3)
+    await asyncio.sleep(25)
 """
 FLOW = """
 flow: {name}

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
+import psutil
 import pytest
 
 from headrace.bus import buckets, subjects
@@ -184,7 +185,8 @@ async def test_what_waits_for_an_answer_hears_of_a_lost_connection_at_once(plane
     began = asyncio.get_running_loop().time()
     process = plane.broker.process
     assert process is not None
-    os.kill(process.pid, signal.SIGSTOP)  # it answers nothing any more
+    os.kill(process.pid, signal.SIGSTOP)
+    await until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)  # it answers nothing any more
     asking = [
         asyncio.ensure_future(plane.bus.api("STREAM.INFO.S")),
         asyncio.ensure_future(plane.bus.store("s.a", b"no id")),

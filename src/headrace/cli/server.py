@@ -45,11 +45,6 @@ class Started:
 
     process: subprocess.Popen[bytes]
     log_from: int
-    port: int
-
-    def lost_its_port(self) -> bool:
-        """Whether it ended because another program took its port between choice and use."""
-        return self.process.poll() is not None and not _free(self.port)
 
 
 @contextmanager
@@ -97,7 +92,7 @@ def spawn(place: Place, port: int, *, foreground: bool = False) -> Started:
     """Start ``headrace.app``; detached with its output in ``logs/server.log``, or attached to this terminal."""
     command = [sys.executable, "-m", MODULE, "--data", str(place.data), "--port", str(port)]
     if foreground:
-        return Started(subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL), 0, port)
+        return Started(subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL), 0)
     with place.server_log.open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -107,7 +102,7 @@ def spawn(place: Place, port: int, *, foreground: bool = False) -> Started:
             stderr=log,
             cwd=place.data,
         )
-        return Started(process, log.tell(), port)
+        return Started(process, log.tell())
 
 
 def wait_ready(place: Place, started: Started | None, tell: Callable[[str], None]) -> Client:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["down", "status", "up"]
 
+TRIES = 10
+"""Ports tried, at most: with several servers starting at once, only one of them gets the next free one."""
+
 ORDER = '{"number": 1042, "customer": "Ada", "lines": [{"item": "wheel", "price": 12.5, "qty": 4}]}'
 
 
@@ -113,12 +116,12 @@ def _started(here: Place, port: int | None, *, foreground: bool) -> tuple[Starte
     from headrace.cli import server
     from headrace.errors import Unavailable
 
-    for tries_left in (2, 1, 0):
+    for tries_left in reversed(range(TRIES)):
         started = _start(here, port, foreground=foreground)
         try:
             return started, _ready(here, started)
-        except Unavailable:
-            if not tries_left or port is not None or started is None or not started.lost_its_port():
+        except Unavailable as error:
+            if not tries_left or port is not None or error.reason != "port-taken":
                 raise
         except BaseException:
             if foreground and started is not None:

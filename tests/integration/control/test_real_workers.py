@@ -18,6 +18,7 @@ from tests.integration.control.stage import DESCRIPTOR, DOCUMENT
 from headrace import identity
 from headrace.bus import subjects
 from headrace.control import desire
+from headrace.control.deploy import ask
 from headrace.control.reconcile import Reconciler
 from headrace.control.specs import Specs
 from headrace.flows.deployment import DeploymentSpec
@@ -82,7 +83,10 @@ class Server:
 
     async def reaches(self, epoch: int, state: str) -> Deployment:
         async def there() -> bool:
-            return (await self.row(epoch)).state == state
+            if (await self.row(epoch)).state != state:
+                return False
+            # A webhook is open before its worker begins.
+            return state != "live" or (await ask(self.plane.bus, (self.flow_id, epoch), "status")).phase == "live"
 
         try:
             await until(there, within=30)
