@@ -47,6 +47,7 @@ from headrace.bus.program import require_version
 from headrace.bus.secrets import Secrets
 from headrace.components.build import Builder
 from headrace.components.descriptor import Language
+from headrace.components.node_builder import NodeBuilder
 from headrace.components.python_builder import PythonBuilder
 from headrace.components.repositories import Repositories
 from headrace.control.builds import Builds
@@ -336,12 +337,20 @@ def _builders(settings: Settings) -> dict[Language, Builder]:
     python = PythonBuilder(
         envs=settings.envs_dir,
         cache=settings.uv_cache_dir,
-        host=HOSTS / "python",
+        hosts=HOSTS,
         mode=settings.sandbox,
         uid_base=settings.host_uid_base,
         memory=settings.step_memory,
     )
-    return {"python": python}
+    node = NodeBuilder(
+        envs=settings.envs_dir,
+        cache=settings.npm_cache_dir,
+        hosts=HOSTS,
+        mode=settings.sandbox,
+        uid_base=settings.host_uid_base,
+        memory=settings.step_memory,
+    )
+    return {"python": python, "node": node}
 
 
 async def _keep_cli_token(db: Database, settings: Settings) -> None:

@@ -289,12 +289,16 @@ class Settings(BaseSettings):
 
     @property
     def envs_dir(self) -> Path:
-        """Virtualenvs by the hash of what is in them."""
+        """Virtualenvs, and packages of Node.js, by the hash of what is in them."""
         return self.data / "envs"
 
     @property
     def uv_cache_dir(self) -> Path:
         return self.data / "uv-cache"
+
+    @property
+    def npm_cache_dir(self) -> Path:
+        return self.data / "npm-cache"
 
     @property
     def logs_dir(self) -> Path:
@@ -331,6 +335,7 @@ class Settings(BaseSettings):
             self.broker_dir,
             self.repos_dir,
             self.uv_cache_dir,
+            self.npm_cache_dir,
             self.logs_dir,
         )
 

@@ -64,8 +64,8 @@ async def build(
 ) -> Code:
     """Build one component version; whatever was in its folder before is replaced.
 
-    Raises what `Builder.build` raises, and `Invalid` with ``build-timeout``, ``link-outside`` or
-    ``node-not-supported-yet``. On any failure, and when cancelled, the folder is gone.
+    Raises what `Builder.build` raises, and `Invalid` with ``build-timeout`` or ``link-outside``. On any failure, and
+    when cancelled, the folder is gone.
     """
     await asyncio.to_thread(shutil.rmtree, order.folder, ignore_errors=True)
     try:
@@ -86,16 +86,8 @@ async def build(
 async def _build(order: Order, log: BuildLog, repositories: Repositories, builders: Mapping[Language, Builder]) -> Code:
     log.stage(f"checking out {order.commit[:7]} of {order.component}, revision {order.revision}")
     found = language((await repositories.tree(order.component, order.commit)).files)
-    builder = builders.get(found)
-    if builder is None:
-        raise Invalid(
-            "node-not-supported-yet",
-            "package.json makes this a Node.js component, which this version of Headrace cannot build yet; "
-            "the commit is stored and will build once a later version can",
-            next_step="push it again after upgrading, or write the component in Python",
-        )
     await repositories.checkout(order.component, order.commit, order.code)
-    return await builder.build(order, log)
+    return await builders[found].build(order, log)
 
 
 async def _clear(folder: Path) -> None:

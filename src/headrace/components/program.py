@@ -8,11 +8,11 @@ import os
 import re
 import signal
 from collections.abc import Iterable
+from typing import Protocol
 
-from headrace.components.build_log import BuildLog
 from headrace.sandbox import Command
 
-__all__ = ["LAST_WORDS", "end", "finished", "log_lines", "run", "status"]
+__all__ = ["LAST_WORDS", "Lines", "end", "finished", "log_lines", "run", "status"]
 
 CHUNK = 64 * 1024
 LOOK_AGAIN = 0.05
@@ -21,7 +21,15 @@ LAST_WORDS = 2.0
 _ENDS = re.compile(rb"\r\n|\n|\r")
 
 
-async def run(command: Command, log: BuildLog, *, keep_stdout: bool = False) -> tuple[int, bytes]:
+class Lines(Protocol):
+    """Takes what a program prints: a build log, or what comes before one."""
+
+    def output(self, text: str) -> None:
+        """A line, without its end."""
+        ...
+
+
+async def run(command: Command, log: Lines, *, keep_stdout: bool = False) -> tuple[int, bytes]:
     """Run it to its end; returns the exit status, and what it printed to stdout when that is kept from the log.
 
     When cancelled, the program and all it started are killed first.
@@ -66,7 +74,7 @@ async def finished(tasks: Iterable[asyncio.Task[None]], process: asyncio.subproc
         process._transport.close()  # type: ignore[attr-defined]
 
 
-async def log_lines(stream: asyncio.StreamReader, log: BuildLog) -> None:
+async def log_lines(stream: asyncio.StreamReader, log: Lines) -> None:
     """Write what comes to the log, line by line, until it ends."""
     rest = b""
     while part := await stream.read(CHUNK):

@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import platform
 import re
 import shutil
 import sys
 import tomllib
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import uv
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -33,6 +31,7 @@ from headrace import sandbox
 from headrace.components import load_check
 from headrace.components.build import Order
 from headrace.components.build_log import BuildLog
+from headrace.components.environment import Environments, give, give_top, is_root, local_paths
 from headrace.components.program import run
 from headrace.errors import Invalid, Unavailable
 from headrace.flows.deployment import Code
@@ -40,9 +39,6 @@ from headrace.sandbox import Mode
 
 __all__ = ["PythonBuilder", "passed_on"]
 
-COMPLETE = ".complete"
-"""Ending of the file beside an environment that is written last: without it the environment is half-made. Beside, not
-inside, because code that ran while installing could write inside."""
 LAYOUT = "1"
 """Raise it when environments are made in another way, so that none of the old are used."""
 _PASSED_ON = re.compile(
@@ -68,7 +64,7 @@ def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class PythonBuilder:
-    """A `Builder`. ``host`` is the folder with the Python host; ``uid_base`` is used when root runs the platform.
+    """A `Builder`. ``hosts`` is the folder of all hosts; ``uid_base`` is used when root runs the platform.
 
     ``memory`` is what a component may take to load.
     """
@@ -78,7 +74,7 @@ class PythonBuilder:
         *,
         envs: Path,
         cache: Path,
-        host: Path,
+        hosts: Path,
         mode: Mode = "auto",
         uid_base: int = 210_000,
         memory: int = load_check.MEMORY,
@@ -86,12 +82,12 @@ class PythonBuilder:
     ) -> None:
         self._envs = envs
         self._cache = cache
-        self._host = host
+        self._hosts = hosts
         self._mode = mode
         self._uid_base = uid_base
         self._memory = memory
         self._environ = passed_on(os.environ if environ is None else environ)
-        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._environments = Environments(envs, self._user)
         self._python = str(getattr(sys, "_base_executable", None) or sys.executable)
         prefixes = {sys.base_prefix, os.path.realpath(sys.base_prefix)}
         self._installation = tuple(sorted(prefix for prefix in prefixes if prefix != "/usr"))
@@ -101,7 +97,7 @@ class PythonBuilder:
         self._check_way()
         lock = await self._lock(order, log)
         env = await self._environment(order, lock, log)
-        uid = self._uid_base + order.component_id if _is_root() else None
+        uid = self._uid_base + order.component_id if is_root() else None
         code = Code(
             component=order.component,
             revision=order.revision,
@@ -120,14 +116,13 @@ class PythonBuilder:
 
     async def keep_only(self, codes: Iterable[Code]) -> None:
         """See `Builder.keep_only`."""
-        used = {path for code in codes for path in code.visible}
-        await asyncio.to_thread(_sweep, self._envs, used)
+        await self._environments.keep_only(codes)
 
     def _check_way(self) -> None:
         """As root without bubblewrap, the users that code runs as must get to it by themselves."""
-        if not _is_root() or sandbox.used(self._mode):
+        if not is_root() or sandbox.used(self._mode):
             return
-        for path in (self._python, str(self._host / "headrace_host"), str(self._envs / "x")):
+        for path in (self._python, str(self._hosts / "python" / "headrace_host"), str(self._envs / "x")):
             closed = sandbox.barrier(path, self._user)
             if closed is not None:
                 raise Unavailable(
@@ -163,7 +158,7 @@ class PythonBuilder:
             return
         folder = order.folder / "scratch"
         await asyncio.to_thread(shutil.copytree, order.code, folder, symlinks=True)
-        await asyncio.to_thread(_give, folder, self._user)
+        await asyncio.to_thread(give, folder, self._user)
         try:
             yield folder, (folder,)
         finally:
@@ -174,19 +169,15 @@ class PythonBuilder:
     async def _environment(self, order: Order, lock: str, log: BuildLog) -> Path:
         local = order.commit if _LOCAL.search(lock) else ""  # the lock does not tell what is in a folder
         digest = hashlib.sha256("\0".join((LAYOUT, sys.version, self._python, local, lock)).encode())
-        env = self._envs / digest.hexdigest()[:32]
-        making = self._making.setdefault(env.name, asyncio.Lock())
-        async with making:
-            if _marker(env).is_file():
-                log.stage(f"the environment is there already ({_count(lock)})")
-                return env
+
+        async def make(env: Path) -> None:
             log.stage(f"making the environment ({_count(lock)})")
-            await asyncio.to_thread(_fresh, env, self._user)
-            try:
-                await self._install(order, env, lock, log)
-            except BaseException:
-                await asyncio.shield(asyncio.to_thread(shutil.rmtree, env, ignore_errors=True))
-                raise
+            await self._install(order, env, lock, log)
+
+        facts = {"python": sys.version, "packages": _count(lock)}
+        env, made = await self._environments.made(digest.hexdigest()[:32], make, facts)
+        if not made:
+            log.stage(f"the environment is there already ({_count(lock)})")
         return env
 
     async def _install(self, order: Order, env: Path, lock: str, log: BuildLog) -> None:
@@ -196,7 +187,6 @@ class PythonBuilder:
             raise Unavailable("environment-not-made", "uv could not make a virtualenv", next_step="see the build log")
         if lock.strip():
             await self._sync(order, env, lock, log)
-        await asyncio.to_thread(_seal, env, lock)
 
     async def _sync(self, order: Order, env: Path, lock: str, log: BuildLog) -> None:
         (env / "requirements.lock").write_text(lock)
@@ -213,13 +203,13 @@ class PythonBuilder:
     async def _compile(self, order: Order, code: Code, log: BuildLog) -> None:
         """Compile the component's own modules ahead, since hosts cannot write there; what fails is told by loading."""
         log.stage("compiling")
-        await asyncio.to_thread(_give, order.code, self._user)
+        await asyncio.to_thread(give, order.code, self._user)
         arguments = (code.interpreter, "-I", "-m", "compileall", "-q", "-j", "1", code.root)
         made = sandbox.command(
             arguments, read=code.visible, write=[code.root], network=False, uid=self._user, mode=self._mode
         )
         await run(made, log, keep_stdout=True)
-        await asyncio.to_thread(_give, order.code, os.geteuid())
+        await asyncio.to_thread(give, order.code, os.geteuid())
 
     # Programs.
 
@@ -232,12 +222,17 @@ class PythonBuilder:
         write: Sequence[Path] = (),
         keep: bool = False,
     ) -> tuple[int, bytes]:
-        await asyncio.to_thread(_give_top, self._cache, self._user)
+        await asyncio.to_thread(give_top, self._cache, self._user)
         program = uv.find_uv_bin()
         made = sandbox.command(
             (program, *arguments),
             cwd=str(folder or "/"),
-            read=[program, *self._installation, *self._local_sources(), *([str(folder)] if folder else [])],
+            read=[
+                program,
+                *self._installation,
+                *local_paths(self._environ.values()),
+                *map(str, filter(None, [folder])),
+            ],
             write=[str(self._cache), *map(str, write)],
             uid=self._user,
             env={**self._environ, **self._uv_settings()},
@@ -257,16 +252,12 @@ class PythonBuilder:
             "NO_COLOR": "1",
         }
 
-    def _local_sources(self) -> list[str]:
-        """Folders and files on this machine that the settings name: local indexes, certificates."""
-        words = (word.removeprefix("file://") for value in self._environ.values() for word in re.split(r"[\s,]", value))
-        return sorted({word for word in words if word.startswith("/") and len(word) > 1 and Path(word).exists()})
-
     def _host_command(self, code: Code) -> sandbox.Command:
+        arguments, folder = code.host(str(self._hosts), self._memory)
         return sandbox.command(
-            (code.interpreter, "-I", str(self._host / "headrace_host")),
+            arguments,
             cwd=code.root,
-            read=[code.root, *code.visible, str(self._host)],
+            read=[code.root, *code.visible, folder],
             uid=code.uid,
             mode=self._mode,
             socket=True,
@@ -275,7 +266,7 @@ class PythonBuilder:
     @property
     def _user(self) -> int:
         """Who builds: as root the first user of the range, which no component has."""
-        return self._uid_base if _is_root() else os.geteuid()
+        return self._uid_base if is_root() else os.geteuid()
 
 
 def _source(code: Path) -> tuple[str, tuple[str, ...], bool]:
@@ -331,50 +322,3 @@ def _read(path: Path) -> str:
 def _count(lock: str) -> str:
     packages = sum(1 for line in lock.splitlines() if line and not line.startswith((" ", "#", "-")))
     return f"{packages} package{'' if packages == 1 else 's'}"
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
-
-
-def _fresh(env: Path, user: int) -> None:
-    _marker(env).unlink(missing_ok=True)
-    shutil.rmtree(env, ignore_errors=True)
-    env.mkdir(mode=0o755)
-    _give_top(env, user)
-
-
-def _sweep(envs: Path, used: Collection[str]) -> None:
-    for path in envs.iterdir() if envs.is_dir() else ():
-        if str(path).removesuffix(COMPLETE) not in used:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink()
-
-
-def _marker(env: Path) -> Path:
-    return env.with_name(env.name + COMPLETE)
-
-
-def _seal(env: Path, lock: str) -> None:
-    """Take the environment away from the user that made it, and say that it is whole."""
-    _give(env, os.geteuid())
-    env.chmod(0o755)
-    _marker(env).write_text(json.dumps({"python": sys.version, "packages": _count(lock)}) + "\n")
-
-
-def _give_top(folder: Path, user: int) -> None:
-    folder.mkdir(exist_ok=True)
-    if folder.stat().st_uid != user:
-        os.chown(folder, user, user)
-
-
-def _give(folder: Path, user: int) -> None:
-    """Make everything in a folder the user's. Only root can; anyone else owns it already."""
-    if not _is_root():
-        return
-    for place, folders, files in os.walk(folder):
-        os.lchown(place, user, user)
-        for name in (*folders, *files):
-            os.lchown(os.path.join(place, name), user, user)  # noqa: PTH118 - thousands of them

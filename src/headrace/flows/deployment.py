@@ -54,6 +54,18 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     uid: int | None = None
     """User the host drops to when the platform was started as root."""
 
+    def host(self, hosts: str, memory: int) -> tuple[list[str], str]:
+        """Arguments that start the host, and the folder with its program, one of those in ``hosts``.
+
+        V8 is told of the step's ``memory`` (bytes), so that it collects garbage before the limit rather than die at it;
+        a quarter is left for buffers and V8 itself.
+        """
+        folder = f"{hosts}/{self.language}"
+        if self.language == "python":
+            return [self.interpreter, "-I", f"{folder}/headrace_host"], folder
+        heap = max(memory * 3 // 4 >> 20, 32)
+        return [self.interpreter, f"--max-old-space-size={heap}", f"{folder}/host.js"], folder
+
 
 class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One step, ready to run."""

@@ -60,11 +60,8 @@ class Owner(Protocol):
 
 def command(step: StepSpec) -> tuple[list[str], list[str]]:
     """Arguments that start the step's host, and the folder with its program (which the sandbox must show)."""
-    if step.code.language == "python":
-        folder = HOSTS / "python"
-        return [step.code.interpreter, "-I", str(folder / "headrace_host")], [str(folder)]
-    folder = HOSTS / "node"
-    return [step.code.interpreter, str(folder / "host.js")], [str(folder)]
+    arguments, folder = step.code.host(str(HOSTS), step.memory)
+    return arguments, [folder]
 
 
 class Host:

@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-HOST = Path(__file__).parents[3] / "hosts" / "python"
+HOSTS = Path(__file__).parents[3] / "hosts"
 
 GOOD = {
     "title": "Shop",

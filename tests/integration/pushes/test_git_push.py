@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from tests.integration.pushes.parts import HOST, WorkTree, descriptor, files, make_wheel, offline, serve, until
+from tests.integration.pushes.parts import HOSTS, WorkTree, descriptor, files, make_wheel, offline, serve, until
 
 from headrace import settings
 from headrace.api import components as components_api
@@ -123,7 +123,7 @@ async def quiet(tmp_path: Path) -> AsyncIterator[Platform]:
     db = Database(made.store_url)
     await db.migrate()
     builder = PythonBuilder(
-        envs=made.envs_dir, cache=made.uv_cache_dir, host=HOST, environ=offline(tmp_path / "wheels")
+        envs=made.envs_dir, cache=made.uv_cache_dir, hosts=HOSTS, environ=offline(tmp_path / "wheels")
     )
     platform = Platform(made, db, Repositories(made.repos_dir), builder, WorkTree(tmp_path / "work"))
     try:

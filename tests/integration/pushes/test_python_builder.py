@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.integration.pushes.parts import HOST, WorkTree, descriptor, files, make_wheel, offline, until
+from tests.integration.pushes.parts import HOSTS, WorkTree, descriptor, files, make_wheel, offline, until
 
 from headrace.components.build import Order, build
 from headrace.components.build_log import BuildLog
@@ -86,7 +86,7 @@ async def shop(tmp_path: Path, wheels: Path) -> Shop:
     data = tmp_path / "data"
     for folder in ("repos", "envs", "builds", "work"):
         (data / folder).mkdir(parents=True, exist_ok=True)
-    builder = PythonBuilder(envs=data / "envs", cache=data / "uv-cache", host=HOST, environ=offline(wheels))
+    builder = PythonBuilder(envs=data / "envs", cache=data / "uv-cache", hosts=HOSTS, environ=offline(wheels))
     repositories = Repositories(data / "repos")
     await repositories.create("shop")
     for hook in (repositories.path("shop") / "hooks").iterdir():
@@ -300,7 +300,7 @@ def process(msg): ...
 @pytest.mark.skipif(os.geteuid() != 0, reason="root only: users are dropped")
 async def test_without_bubblewrap_a_closed_python_is_told(shop: Shop) -> None:
     (shop.data / "python").mkdir(mode=0o700)
-    shop.builder = PythonBuilder(envs=shop.data / "envs", cache=shop.data / "uv-cache", host=HOST, mode="off")
+    shop.builder = PythonBuilder(envs=shop.data / "envs", cache=shop.data / "uv-cache", hosts=HOSTS, mode="off")
     shop.builder._python = str(shop.data / "python" / "bin" / "python3")
     with pytest.raises(Unavailable, match="is closed to it") as caught:
         await shop.build(files())
