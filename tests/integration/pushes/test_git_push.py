@@ -18,6 +18,9 @@ from headrace import settings
 from headrace.api import components as components_api
 from headrace.api import git as git_api
 from headrace.api import problems
+from headrace.components.build import Builder
+from headrace.components.descriptor import Language
+from headrace.components.node_builder import NodeBuilder
 from headrace.components.python_builder import PythonBuilder
 from headrace.components.repositories import Repositories
 from headrace.control.builds import Builds
@@ -40,7 +43,7 @@ class Platform:
     settings: Settings
     db: Database
     repositories: Repositories
-    builder: PythonBuilder
+    builders: dict[Language, Builder]
     work: WorkTree
     told: list[dict[str, Any]] = field(default_factory=list)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,7 +52,7 @@ class Platform:
     url: str = ""
 
     def start(self) -> Builds:
-        self.builds = Builds(self.db, self.settings, self.repositories, {"python": self.builder}, self._announce)
+        self.builds = Builds(self.db, self.settings, self.repositories, self.builders, self._announce)
         self.running = asyncio.create_task(self.builds.run())
         return self.builds
 
@@ -122,10 +125,15 @@ async def quiet(tmp_path: Path) -> AsyncIterator[Platform]:
     make_wheel(tmp_path / "wheels", "ledger", "1.0", "VALUE = 1\n")
     db = Database(made.store_url)
     await db.migrate()
-    builder = PythonBuilder(
-        envs=made.envs_dir, cache=made.uv_cache_dir, hosts=HOSTS, environ=offline(tmp_path / "wheels")
-    )
-    platform = Platform(made, db, Repositories(made.repos_dir), builder, WorkTree(tmp_path / "work"))
+    builders: dict[Language, Builder] = {
+        "python": PythonBuilder(
+            envs=made.envs_dir, cache=made.uv_cache_dir, hosts=HOSTS, environ=offline(tmp_path / "wheels")
+        ),
+        "node": NodeBuilder(
+            envs=made.envs_dir, cache=made.npm_cache_dir, hosts=HOSTS, environ={"npm_config_offline": "true"}
+        ),
+    }
+    platform = Platform(made, db, Repositories(made.repos_dir), builders, WorkTree(tmp_path / "work"))
     try:
         async with serve(platform.app()) as platform.url:
             yield platform
@@ -258,12 +266,20 @@ async def test_main_cannot_be_deleted(platform: Platform) -> None:
     assert await platform.repositories.tip("shop") is not None
 
 
-async def test_a_node_component_is_taken_and_its_build_says_why_it_fails(platform: Platform) -> None:
-    written = descriptor(actions={"create": {"main": "./lib/create.js"}})
-    await platform.work.commit("x", {"component.json": written, "package.json": "{}", "lib/create.js": ""})
+@pytest.mark.needs("node", "npm")
+async def test_a_node_component_is_built_before_the_terminals_eyes(platform: Platform) -> None:
+    written = descriptor(actions={"create": {"main": "./lib/create"}})
+    package = json.dumps({"name": "shop", "scripts": {"build": "node compile.js"}})
+    source = "exports.process = async (msg) => msg.body;\n"
+    compiler = "require('fs').mkdirSync('lib'); require('fs').copyFileSync('create.ts', 'lib/create.js');\n"
+    contents = {"component.json": written, "package.json": package, "create.ts": source, "compile.js": compiler}
+    await platform.work.commit("x", contents)
     said = await platform.push()
-    assert says(said, "revision 1 failed to build: node-not-supported-yet: .*cannot build yet")
-    assert says(said, "the component has no built version yet")
+    assert says(said, "warning: .*there is no file lib/create in this commit")
+    assert says(said, "==> building with Node.js")
+    assert says(said, "==> npm run build")
+    assert says(said, "==> loading action create")
+    assert says(said, "built revision 1")
 
 
 async def test_a_server_that_stops_while_it_builds_goes_on_after_its_start(quiet: Platform) -> None:
