@@ -125,7 +125,8 @@ class Platform:
     def _is_host(self, process: psutil.Process) -> bool:
         try:
             command = process.info["cmdline"] or []
-            found = any("headrace_host" in word for word in command) and "bwrap" not in command[0]
+            programs = ("/headrace_host", "/hosts/node/host.js")
+            found = any(word.endswith(programs) for word in command) and "bwrap" not in command[0]
             return found and process.cwd().startswith(str(self.data))
         except psutil.Error:
             return False

@@ -235,7 +235,8 @@ async def test_install_scripts_of_dependencies_run_and_are_heard(shop: Shop, pac
         "console.log('installing as', process.getuid()); require('fs').writeFileSync('made.js', 'exports.VALUE = 7')"
     )
     packages.add("native", "1.0.0", {"make.js": script}, scripts={"install": "node make.js"})
-    await shop.build(component(USES.replace("require('ledger')", "require('native/made')"), dependencies={"native": "1.0.0"}))
+    uses = USES.replace("require('ledger')", "require('native/made')")
+    await shop.build(component(uses, dependencies={"native": "1.0.0"}))
     user = 210_000 if os.geteuid() == 0 else os.geteuid()
     assert f"    installing as {user}" in shop.log
     assert "    ledger 7" in shop.log
@@ -475,7 +476,8 @@ const { EventEmitter } = require('elasticio-sailor-nodejs/lib/emitter');
 const { messages } = require('elasticio-node');
 const { AttachmentProcessor } = require('@elastic.io/component-commons-library');
 const { ObjectStorage } = require('@elastic.io/maester-client');
-console.log('there:', ...[EventEmitter, messages.newMessageWithBody, AttachmentProcessor, ObjectStorage].map((it) => typeof it));
+const found = [EventEmitter, messages.newMessageWithBody, AttachmentProcessor, ObjectStorage];
+console.log('there:', ...found.map((each) => typeof each));
 exports.process = async () => ({});
 """
     wanted = {
