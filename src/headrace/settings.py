@@ -127,11 +127,19 @@ class Settings(BaseSettings):
     journal_keep: Duration = Field(
         default=86_400.0, description="How long processed messages stay in the journal, for inspection and replay."
     )
-    message_limit: Size = Field(default=1024**2, description="Largest message body, as JSON.")
+    message_limit: Size = Field(
+        default=16 * 1024**2, le=48 * 1024**2, description="Largest message body, as JSON; 48MB at most."
+    )
+    inline_limit: Size = Field(
+        default=1024**2,
+        le=4 * 1024**2,
+        description="A message that is larger, with all it carries, leaves its largest bodies in the object store and "
+        "travels with references to them; 4MB at most. Also the largest snapshot.",
+    )
     object_limit: Size = Field(default=100 * 1024**2, description="Largest object: a file or an attachment.")
     object_bytes: Size = Field(
         default=1024**3,
-        description="Disk space of one flow's objects; reserved, like `journal_bytes`, from the "
+        description="Disk space of one flow's objects, large bodies included; reserved, like `journal_bytes`, from the "
         "flow's first object on.",
     )
     object_keep: Duration = Field(

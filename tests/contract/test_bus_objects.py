@@ -117,10 +117,10 @@ async def test_deleting(objects: Objects) -> None:
 
 
 async def test_nothing_was_ever_stored(objects: Objects) -> None:
-    assert await objects.info("obj_x") is None
+    assert await objects.info("obj~x") is None
     assert await objects.all() == []
     assert await objects.used() == 0
-    assert not await objects.delete("obj_x")
+    assert not await objects.delete("obj~x")
 
 
 async def test_missing_content_is_noticed_before_the_end(bus: Bus, objects: Objects) -> None:
@@ -180,6 +180,6 @@ async def test_a_removed_flow_can_begin_again(objects: Objects) -> None:
     await objects.remove()
     await objects.remove()
     with pytest.raises(HeadraceError):
-        await objects.get("obj_1")
+        await objects.get("obj~1")
     info = await objects.put(pieces(b"2"))
     assert await objects.get(info.name) == b"2"

@@ -5,7 +5,7 @@
 const { isUtf8 } = require('node:buffer');
 
 /** The largest frame of the host protocol, in bytes. */
-const LARGEST = 16 * 1024 * 1024;
+const LARGEST = 64 * 1024 * 1024;
 const NEWLINE = 10;
 
 /** The other side sent something that is not a frame. */

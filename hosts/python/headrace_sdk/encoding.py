@@ -12,7 +12,7 @@ from headrace_sdk.errors import BodyError
 
 __all__ = ["LARGEST", "to_json"]
 
-LARGEST = 16 * 1024 * 1024
+LARGEST = 64 * 1024 * 1024
 """The largest frame of the host protocol, in bytes."""
 
 _DEEPEST = 200

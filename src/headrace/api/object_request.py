@@ -22,7 +22,7 @@ __all__ = ["Span", "answer", "headers_of", "matches", "metadata_of", "name_in", 
 QUERIES_MOST = 5
 """As many as the public client lets anybody send."""
 KEPT = ("x-meta-", "x-query-")
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME = re.compile(r"[A-Za-z0-9_~-]{1,64}")
 _QUERY = re.compile(r"query\[(.+)\]")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 

@@ -19,7 +19,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/flows/{name}/objects", tags=["objects"])
 
-ObjectId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+ObjectId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_~-]{1,64}$")]
 LISTED = 1000
 
 

@@ -17,6 +17,7 @@ from headrace.bus.backlog import ACK_WAIT, Depth, Left, deliver, depth, floors, 
 from headrace.bus.buckets import Bucket
 from headrace.bus.client import Bus, Entry, JournalFull
 from headrace.bus.message import Failure, Message
+from headrace.bus.objects import reference_headers
 from headrace.bus.parking import park
 from headrace.errors import NotFound
 from headrace.flows.deployment import CARRY_ALL, DeploymentSpec, StepSpec
@@ -319,7 +320,7 @@ def _readable(entry: Entry) -> Message | None:
 async def _move(bus: Bus, new: DeploymentSpec, step: StepSpec, entry: Entry, message: Message) -> None:
     inbox = subjects.inbox(new.flow_id, new.epoch, step.id)
     msg_id = derived_id("take-over", str(new.epoch), step.id, message.id)
-    await bus.store(inbox, entry.data, msg_id=msg_id)
+    await bus.store(inbox, entry.data, msg_id=msg_id, headers=reference_headers(entry.data))
 
 
 async def _retire(bus: Bus, spec: DeploymentSpec) -> None:

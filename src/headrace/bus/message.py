@@ -6,15 +6,24 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["ErrorEntry", "Failure", "Message", "Output", "decode", "encode"]
+__all__ = ["ErrorEntry", "Failure", "Large", "Message", "Output", "decode", "encode"]
 
 EMPTY = msgspec.Raw(b"{}")
+
+
+class Large(msgspec.Struct, frozen=True):
+    """A body that is in the object store; the one in the envelope is ``null`` then."""
+
+    object: str
+    size: int
+    """Bytes of its JSON."""
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An earlier step's output, as ``$steps.<id>`` sees it."""
 
     body: msgspec.Raw
+    large: Large | None = None
     headers: dict[str, Any] = {}
     attachments: dict[str, Any] = {}
 
@@ -27,6 +36,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     step: str
     """The step that emitted it (for an inbox message: the step it is for)."""
     body: msgspec.Raw
+    large: Large | None = None
     at: int
     """Milliseconds since the epoch when the event that caused it was accepted."""
     parent: str | None = None
@@ -48,7 +58,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What went wrong, in the component's own words; ``stack`` is its traceback.
 
     ``reason`` is one of ``exception``, ``timeout``, ``mapping``, ``condition``, ``poison``, ``too-large``,
-    ``rebound-limit``, ``no-successor``, ``not-carried``.
+    ``body-missing``, ``rebound-limit``, ``no-successor``, ``not-carried``.
     """
 
     name: str

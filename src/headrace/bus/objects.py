@@ -6,7 +6,7 @@ first object is stored:
     $O.<flow id>.C.<nuid>          the content, in chunks
     $O.<flow id>.M.<base64 name>   what it is: size, digest, nuid, and our `ObjectInfo.metadata`; stored last
 
-An id (``obj_`` and 22 hex digits) is never used twice and is recognisable wherever it stands: whatever holds one refers
+An id (``obj~`` and 22 hex digits) is never used twice and is recognisable wherever it stands: whatever holds one refers
 to the object. `references` finds them in an envelope; they are stored beside it as a header, so that the sweep
 (`headrace.control.sweep`) need not read bodies.
 """
@@ -35,6 +35,7 @@ from headrace.ids import new_id
 
 __all__ = [
     "CHUNK",
+    "MARK",
     "REFERENCES",
     "ObjectInfo",
     "Objects",
@@ -54,23 +55,25 @@ REFERENCES = "Headrace-Objects"
 MANY = "*"
 MOST_LISTED = 100
 
-_ID = re.compile(rb"obj_[0-9a-f]{22}")
+MARK = b"~"
+"""A byte of every id, rare in JSON: looking for a single one costs next to nothing."""
+_ID = re.compile(rb"obj~[0-9a-f]{22}")
 _encode = msgspec.json.Encoder().encode
 
 
 def new_object_id() -> str:
     """An id that no object has had."""
-    return f"obj_{new_id()}"
+    return f"obj~{new_id()}"
 
 
 def references(data: bytes) -> list[str]:
     """Ids of objects that ``data`` refers to, in no order. Costs next to nothing where there are none."""
-    return [each.decode() for each in set(_ID.findall(data))] if b"obj_" in data else []
+    return [each.decode() for each in set(_ID.findall(data))] if MARK in data else []
 
 
 def reference_headers(data: bytes) -> dict[str, str] | None:
     """The headers with which an envelope is stored; `None` for one that refers to no object."""
-    found = references(data) if b"obj_" in data else None
+    found = references(data)
     if not found:
         return None
     return {REFERENCES: ",".join(sorted(found)) if len(found) <= MOST_LISTED else MANY}

@@ -123,8 +123,12 @@ class DeploymentSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Time a step waits, behind a switch, for its predecessor to drain."""
     stop_within: float = 10.0
     """Time a host has to stop by itself before it is terminated, and again before it is killed."""
-    message_limit: int = 1024 * 1024
+    message_limit: int = 16 * 1024 * 1024
     """Largest body, in bytes of JSON, a message may have."""
+    inline_limit: int = 1024 * 1024
+    """Bytes of an envelope beyond which its largest bodies become objects; also the largest snapshot."""
+    object_bytes: int = 1024**3
+    """What the flow's objects may take."""
     private: tuple[str, ...] = ()
     """Folders of the platform's own, which no document can grant."""
     sandbox: Literal["auto", "off", "require"] = "auto"

@@ -10,7 +10,7 @@ __all__ = ["Call", "Held"]
 class Held:
     """A message delivered by the broker and not acknowledged yet."""
 
-    __slots__ = ("data", "due", "fresh", "key", "message", "most", "reply", "stored_us")
+    __slots__ = ("bodies", "data", "due", "fresh", "key", "message", "most", "reply", "stored_us")
 
     def __init__(self, key: int, reply: str, data: bytes, stored_us: int, due: str) -> None:
         self.key = key
@@ -22,6 +22,8 @@ class Held:
         self.due = due
         """Subject of a delayed message; empty for others."""
         self.message: Message | None = None
+        self.bodies: dict[str, bytes] | None = None
+        """Large bodies, from their reading until the message is taken."""
         self.begin_attempt()
 
     def begin_attempt(self) -> None:
@@ -41,6 +43,7 @@ class Call:
         "ended",
         "failure",
         "foreign",
+        "heavy",
         "held",
         "map_us",
         "message",
@@ -63,6 +66,8 @@ class Call:
         self.number = 0
         self.started = 0.0
         """Loop time at which the host may have begun it; 0 while it waits behind others."""
+        self.heavy = False
+        """The host has a large body to hold for it."""
         self.position = 0
         """Outputs emitted so far, refused ones too."""
         self.outputs = 0

@@ -14,6 +14,7 @@ import msgspec
 from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.bus.client import Stored
+from headrace.bus.large import Body, shed
 from headrace.bus.message import Failure, Message
 from headrace.errors import HeadraceError, TooLarge
 from headrace.flows.deployment import StepSpec
@@ -63,6 +64,7 @@ class Emissions:
         spec = shared.spec
         self._bus = shared.bus
         self._limit = spec.message_limit
+        self._inline = spec.inline_limit
         self._step = step
         self._owner = owner
         self._host = host
@@ -70,7 +72,8 @@ class Emissions:
         self._snapshot = snapshot
         self._config = config
         self.ids = OutputIds(shared.bus, spec, step.id)
-        self.outbox = Outbox(shared.bus, shared.room, subjects.output(spec.flow_id, spec.epoch, step.id), host.hold)
+        output = subjects.output(spec.flow_id, spec.epoch, step.id)
+        self.outbox = Outbox(shared.bus, shared.room, shared.bodies, output, host.hold)
         self.repeats = 0
         """Outputs the journal already had."""
         self._events: Mapping[str, Callable[[Call, frames.Frame], None]] = {
@@ -124,17 +127,25 @@ class Emissions:
             passthrough=carried(self._step, message),
             reply_to=message.reply_to,
         )
-        data = envelope.encode(out)
-        if len(body) > self._limit or len(data) > LARGEST_ENVELOPE:
-            self._too_large(call, frame, len(body), len(data))
+        if len(body) > self._limit:
+            text = f"the body has {len(body)} bytes; the limit (message_limit) is {self._limit}"
+            self._too_large(call, frame, text)
             return
+        data: bytes = envelope.encode(out)
+        large: tuple[Body, ...] = ()
+        if len(data) > self._inline:
+            data, large = shed(out, self._inline)
+            if len(data) > LARGEST_ENVELOPE:
+                text = f"with headers and attachments the message has {len(data)} bytes; at most {LARGEST_ENVELOPE}"
+                self._too_large(call, frame, text)
+                return
         call.unconfirmed += 1
         repeated = own is not None and self._again(call, out.id)
         if out.id in self.ids.known:
             self._stored(call, frame, ALREADY_THERE, "" if repeated else out.id)
         else:
             counted = "" if repeated else out.id
-            self.outbox.store(data, out.id, lambda result: self._answered(call, frame, result, counted))
+            self.outbox.store(data, out.id, lambda result: self._answered(call, frame, result, counted), large)
 
     def _again(self, call: Call, output_id: str) -> bool:
         if call.own_ids is None:
@@ -143,10 +154,7 @@ class Emissions:
         call.own_ids.add(output_id)
         return known
 
-    def _too_large(self, call: Call, frame: frames.Frame, body: int, whole: int) -> None:
-        text = f"the body has {body} bytes; the limit (message_limit) is {self._limit}"
-        if body <= self._limit:
-            text = f"with headers and what it carries along the message has {whole} bytes; at most {LARGEST_ENVELOPE}"
+    def _too_large(self, call: Call, frame: frames.Frame, text: str) -> None:
         if not frame.confirm:
             call.failure = Failure(name="TooLarge", message=text, reason="too-large")
         self._refuse(frame, "too-large", text)

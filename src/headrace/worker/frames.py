@@ -9,7 +9,7 @@ import msgspec
 __all__ = ["NULL", "Frame", "HostError", "Lines", "call_frame", "decode", "emitted_frame", "encode", "hook_frame"]
 
 NULL = msgspec.Raw(b"null")
-LARGEST = 16 * 1024 * 1024
+LARGEST = 64 * 1024 * 1024
 """Bytes of the longest frame either side may send."""
 
 

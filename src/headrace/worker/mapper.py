@@ -43,7 +43,7 @@ class Mapper:
         """Steps whose outputs the expressions read; `None`: perhaps any."""
 
     def apply(self, message: Message) -> Mapped:
-        """Map one message."""
+        """Map one message, which has all its bodies."""
         if self._idle or message.stage == "mapped":
             return Mapped(bytes(message.body), -1)
         began = time.perf_counter_ns()
@@ -66,12 +66,16 @@ def _context(message: Message) -> bytes:
 def _steps(message: Message, needed: frozenset[str] | None) -> dict[str, Any]:
     """What ``$steps`` holds: the outputs carried along, and the step just before; decoded where they are read."""
     outputs = dict(message.passthrough)
-    outputs[message.step] = Output(body=message.body, headers=message.headers, attachments=message.attachments)
+    outputs[message.step] = _as_output(message)
     return {
         step: {"body": _decode(output.body), "headers": output.headers, "attachments": output.attachments}
         for step, output in outputs.items()
         if needed is None or step in needed
     }
+
+
+def _as_output(message: Message) -> Output:
+    return Output(body=message.body, large=message.large, headers=message.headers, attachments=message.attachments)
 
 
 def carried(step: StepSpec, message: Message) -> dict[str, Output]:
@@ -80,7 +84,7 @@ def carried(step: StepSpec, message: Message) -> dict[str, Output]:
         return {}
     before = dict(message.passthrough)
     if message.step != step.id and message.stage == "raw":
-        before[message.step] = Output(body=message.body, headers=message.headers, attachments=message.attachments)
+        before[message.step] = _as_output(message)
     if CARRY_ALL in step.carry:
         return before
     return {name: before[name] for name in step.carry if name in before}

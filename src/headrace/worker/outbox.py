@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from headrace.bus.client import Bus, Done, Stored
+from headrace.bus.large import Body
+from headrace.bus.objects import MARK, reference_headers
 from headrace.errors import HeadraceError
+from headrace.worker.bodies import Bodies
 from headrace.worker.room import Room
 
 __all__ = ["Outbox"]
@@ -25,14 +29,15 @@ STALLED_AFTER = 1.0
 class _Sent:
     """A message on its way; called with what became of it."""
 
-    __slots__ = ("_done", "_outbox", "data", "msg_id", "size")
+    __slots__ = ("_done", "_outbox", "bodies", "data", "msg_id", "size")
 
-    def __init__(self, outbox: Outbox, data: bytes, msg_id: str, done: Done) -> None:
+    def __init__(self, outbox: Outbox, data: bytes, msg_id: str, done: Done, bodies: Sequence[Body]) -> None:
         self._outbox = outbox
         self._done = done
+        self.bodies = bodies
         self.data = data
         self.msg_id = msg_id
-        self.size = len(data)
+        self.size = len(data) + sum(len(memoryview(body.data)) for body in bodies) if bodies else len(data)
 
     def __call__(self, result: Stored | HeadraceError) -> None:
         self._outbox.confirmed(self, result)
@@ -42,9 +47,12 @@ class _Sent:
 class Outbox:
     """The emissions of one step. ``hold(True)`` is called when there are too many, ``hold(False)`` when fewer."""
 
-    def __init__(self, bus: Bus, room: Room, subject: str, hold: Callable[[bool], None]) -> None:
+    def __init__(self, bus: Bus, room: Room, bodies: Bodies, subject: str, hold: Callable[[bool], None]) -> None:
         self._bus = bus
         self._room = room
+        self._large = bodies
+        self._uploading = False
+        """Bodies of the first in the queue are on their way to the object store."""
         self._subject = subject
         self._hold = hold
         self._holding = False
@@ -54,14 +62,15 @@ class Outbox:
         self._bytes = 0
         self._progress = 0.0
 
-    def store(self, data: bytes, msg_id: str, done: Done) -> None:
-        """Store an emission; ``done`` is called once, after those stored before."""
-        sent = _Sent(self, data, msg_id, done)
+    def store(self, data: bytes, msg_id: str, done: Done, bodies: Sequence[Body] = ()) -> None:
+        """Store an emission, after the ``bodies`` it refers to; ``done`` is called once, after those stored before."""
+        sent = _Sent(self, data, msg_id, done, bodies)
         if not self._flying:
             self._progress = self._loop.time()
         self._bytes += sent.size
-        if self._queue or (self._flying and self._room.tight):
+        if self._queue or bodies or (self._flying and self._room.tight):
             self._queue.append(sent)
+            self._advance()
         else:
             self._send(sent)
         if self.crowded:
@@ -70,7 +79,29 @@ class Outbox:
 
     def _send(self, sent: _Sent) -> None:
         self._flying += 1
-        self._bus.store_nowait(self._subject, sent.data, sent, msg_id=sent.msg_id, wait=True)
+        headers = reference_headers(sent.data) if MARK in sent.data else None
+        self._bus.store_nowait(self._subject, sent.data, sent, msg_id=sent.msg_id, headers=headers, wait=True)
+
+    def _advance(self) -> None:
+        """Send from the queue what may go now."""
+        while self._queue and not self._uploading and not (self._flying and self._room.tight):
+            first = self._queue[0]
+            if first.bodies:
+                self._uploading = True
+                self._large.store(first.bodies, partial(self._uploaded, first))
+            else:
+                self._send(self._queue.popleft())
+
+    def _uploaded(self, sent: _Sent, error: HeadraceError | None) -> None:
+        self._uploading = False
+        sent.bodies = ()
+        if error is not None:
+            self._queue.popleft()
+            self._flying += 1
+            sent(error)
+        else:
+            self._progress = self._loop.time()
+            self._advance()
 
     def confirmed(self, sent: _Sent, result: Stored | HeadraceError) -> None:
         """One of ours has its answer."""
@@ -78,9 +109,9 @@ class Outbox:
         self._bytes -= sent.size
         self._progress = self._loop.time()
         if isinstance(result, Stored) and not result.duplicate:
-            self._room.taken(sent.size)
-        while self._queue and not (self._flying and self._room.tight):
-            self._send(self._queue.popleft())
+            self._room.taken(len(sent.data))
+        if self._queue:
+            self._advance()
         if self._holding and self.pending <= MOST_MESSAGES // 2 and self._bytes <= MOST_BYTES // 2:
             self._holding = False
             self._hold(False)

@@ -1,4 +1,4 @@
-"""How full the journal is: measured now and then, reckoned on by what is stored in between."""
+"""How full the journal and the object store are: measured now and then, reckoned on by what is stored in between."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ OVERHEAD = 100
 
 
 class Room:
-    """The room of one flow's journal."""
+    """The room of one flow's journal, of at most ``budget`` bytes, and of its objects."""
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, objects: int) -> None:
         self._budget = budget
+        self._object_budget = objects
+        self.objects = 0
+        """Bytes that the flow's objects take, as far as is known."""
         self.used = 0
         """Bytes in the journal, as far as is known."""
         self.short = asyncio.Event()
@@ -41,7 +44,7 @@ class Room:
     @property
     def for_events(self) -> bool:
         """Whether new events may come in."""
-        return self.used < self._budget * EVENTS
+        return self.used < self._budget * EVENTS and self.objects < self._object_budget * EVENTS
 
     @property
     def tight(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from headrace.bus.client import Bus
 from headrace.bus.secrets import Secrets
 from headrace.flows.deployment import DeploymentSpec
+from headrace.worker.bodies import Bodies
 from headrace.worker.delay import Delays
 from headrace.worker.room import Room
 from headrace.worker.trace import Trace
@@ -24,3 +25,4 @@ class Shared:
     delays: Delays
     room: Room
     secrets: Secrets
+    bodies: Bodies

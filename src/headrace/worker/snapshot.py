@@ -51,7 +51,7 @@ class Snapshot:
         self._key = f"{spec.flow_id}.{step}"
         self._fence = 0
         self._runs = next(each.runs for each in spec.steps if each.id == step)
-        self._limit = spec.message_limit
+        self._limit = spec.inline_limit
         self._revision = 0
         self._changes: deque[tuple[Change, bytes, Callable[[HeadraceError | None], None]]] = deque()
         self._writer: asyncio.Task[None] | None = None
@@ -104,7 +104,7 @@ class Snapshot:
         while True:
             wanted = change(self.raw, raw)
             if len(wanted) > self._limit:
-                text = f"the snapshot has {len(wanted)} bytes; the limit (message_limit) is {self._limit}"
+                text = f"the snapshot has {len(wanted)} bytes; the limit (inline_limit) is {self._limit}"
                 raise TooLarge("too-large", text)
             try:
                 self._revision = await self._bucket.update(self._key, wanted, self._revision, headers=headers)

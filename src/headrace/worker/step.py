@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -22,7 +23,9 @@ from headrace.bus import journal
 from headrace.bus import message as envelope
 from headrace.bus.client import Stored
 from headrace.bus.control import StepState
-from headrace.bus.message import Failure, Message
+from headrace.bus.large import lacking, whole
+from headrace.bus.message import Failure, Large, Message
+from headrace.errors import HeadraceError
 from headrace.flows.deployment import StepSpec
 from headrace.flows.mapping import MappingError
 from headrace.worker import frames
@@ -42,6 +45,8 @@ __all__ = ["Step"]
 
 AHEAD = 16
 """Calls sent to the host beyond those it may run at once, so that it never waits for the next one."""
+HEAVY = 1024 * 1024
+"""Bytes of a call's frame from which on the host gets no calls ahead: it would have to hold them all."""
 UNCONFIRMED = 256
 """Ended calls whose outputs may still be on their way to the journal."""
 AGAIN = 0.1
@@ -93,6 +98,10 @@ class Step:
         """``order: strict``: the message in front waits for its next attempt."""
         self._accused: Call | None = None
         """The message in front has killed its host, and that is being written down."""
+        self._reading = False
+        """Large bodies of the message in front are on their way here."""
+        self._heavy = 0
+        """Calls for which the host holds a large body."""
         self._over = False
         self._session = shared.bus.session
         self._certain = True
@@ -280,9 +289,9 @@ class Step:
     def _may_take(self) -> bool:
         if not self._active or not self._certain or self.host.state != "ready":
             return False
-        if self._shut or self._pausing or self._renewing or self._accused is not None:
+        if self._shut or self._pausing or self._reading or self._renewing or self._accused is not None:
             return False
-        limit = 1 if self._line.suspects else self._most
+        limit = 1 if self._line.suspects else self._most if not self._heavy else self.step.concurrency
         # A strict step knows only when a call is settled whether its message keeps its place.
         at_work = len(self._calls) if self._strict else len(self._calls) - self._settling
         if at_work >= limit or self._settling >= UNCONFIRMED or self._emissions.outbox.crowded:
@@ -302,17 +311,23 @@ class Step:
                 producer.pump()
 
     def _take(self, held: Held) -> None:
-        self.received += 1
         try:
             held.message = message = envelope.decode(held.data)
         except msgspec.MsgspecError as error:
             self.log.platform("error", f"journal entry {held.key} is no message and is left out: {error}")
             self.release(held)
             return
+        complete = message
+        if (message.passthrough or message.large is not None) and (missing := lacking(message)):
+            if held.bodies is None:
+                self._read(held, missing)
+                return
+            complete, held.bodies = whole(message, held.bodies), None
+        self.received += 1
         call = Call(held, message, now_us() - held.stored_us)
         self.longest_wait = max(self.longest_wait, call.wait_us)
         try:
-            mapped = self._mapper.apply(message)
+            mapped = self._mapper.apply(complete)
         except MappingError as error:
             self._endings.failed(call, Failure(name="MappingError", message=str(error), reason="mapping"))
             return
@@ -320,26 +335,49 @@ class Step:
         if mapped.body is None:
             self._endings.skipped(call)
             return
-        self._open(call, mapped.body)
+        self._open(call, complete, mapped.body)
 
-    def _open(self, call: Call, body: bytes) -> None:
+    def _read(self, held: Held, missing: list[Large]) -> None:
+        """Put the message back in front until its large bodies are here."""
+        self._line.back([held], suspect=False)
+        self._reading = True
+        self._shared.bodies.read(missing, partial(self._read_done, held))
+
+    def _read_done(self, held: Held, result: dict[str, bytes] | HeadraceError) -> None:
+        self._reading = False
+        if self._line.held.get(held.key) is held and self._active:
+            if not isinstance(result, HeadraceError):
+                held.bodies = result
+            elif held.message is not None:
+                self._line.take_out(held)
+                failure = Failure(name="BodyMissing", message=str(result), reason="body-missing")
+                self._endings.failed(Call(held, held.message, now_us() - held.stored_us), failure)
+        self.pump()
+
+    def _open(self, call: Call, message: Message, body: bytes) -> None:
+        """Hand the call to the host; ``message`` has all its bodies, unlike that of the call."""
         self._number += 1
         call.number = self._number
+        frame = frames.call_frame(
+            call.number,
+            shape="process",
+            execution=message.execution,
+            attempt=message.attempt,
+            msg=_for_host(message, body),
+            cfg=self.config.raw,
+            snapshot=self.snapshot.raw,
+        )
+        if len(frame) > HEAVY:
+            if len(frame) > frames.LARGEST:
+                text = f"with what it carries along the input has {len(frame)} bytes; a host takes {frames.LARGEST}"
+                self._endings.failed(call, Failure(name="TooLarge", message=text, reason="too-large"))
+                return
+            call.heavy = True
+            self._heavy += 1
         self._calls[call.number] = call
         if self._running < self.step.concurrency:
             self._started(call)
-        message = call.message
-        self.host.send(
-            frames.call_frame(
-                call.number,
-                shape="process",
-                execution=message.execution,
-                attempt=message.attempt,
-                msg=_for_host(message, body),
-                cfg=self.config.raw,
-                snapshot=self.snapshot.raw,
-            )
-        )
+        self.host.send(frame)
 
     def _started(self, call: Call) -> None:
         self._running += 1
@@ -361,6 +399,7 @@ class Step:
             call.held.most = max(call.held.most, call.outputs)
             del self._calls[call.number]
         self._running = 0
+        self._heavy = sum(call.heavy for call in self._calls.values())
         if not self._active:
             self._line.let_go(call.held for call in lost)
             self._check_idle()
@@ -435,6 +474,7 @@ class Step:
 
     def _settle(self, call: Call) -> None:
         del self._calls[call.number]
+        self._heavy -= call.heavy
         self._settling -= 1
         if call.foreign:
             self.log.platform(

@@ -15,6 +15,7 @@ from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.bus.client import Stored
 from headrace.bus.control import StepState
+from headrace.bus.large import shed
 from headrace.bus.message import Failure, Message
 from headrace.bus.trace import Fact
 from headrace.errors import HeadraceError
@@ -54,7 +55,7 @@ class Trigger:
         """Names of the hooks the component has; `None` before it was loaded."""
         self._shape = "process"
         output = subjects.output(shared.spec.flow_id, shared.spec.epoch, step.id)
-        self._outbox = Outbox(shared.bus, shared.room, output, self._hold)
+        self._outbox = Outbox(shared.bus, shared.room, shared.bodies, output, self._hold)
         self._errors = subjects.errors(shared.spec.flow_id, shared.spec.epoch, step.id)
         self._active = False
         self._number = 0
@@ -266,7 +267,8 @@ class Trigger:
             attachments=frame.attachments,
             metadata=frame.metadata,
         )
-        self._outbox.store(envelope.encode(event), event.id, lambda result: self._answered(frame, event, result))
+        data, large = shed(event, self._shared.spec.inline_limit)
+        self._outbox.store(data, event.id, lambda result: self._answered(frame, event, result), large)
 
     def _answered(self, frame: frames.Frame, event: Message, result: Stored | HeadraceError) -> None:
         if isinstance(result, Stored):

@@ -9,6 +9,7 @@ from typing import Any
 
 from headrace.bus.control import Phase
 from headrace.errors import HeadraceError
+from headrace.worker.bodies import Bodies
 from headrace.worker.purge import Purge
 from headrace.worker.room import Room
 from headrace.worker.step import Step
@@ -33,6 +34,7 @@ class Upkeep:
         parts: Sequence[Step | Trigger],
         room: Room,
         purge: Purge,
+        bodies: Bodies,
         *,
         beat: Callable[[], None],
         phase: Callable[[], Phase],
@@ -40,6 +42,7 @@ class Upkeep:
         self._parts = parts
         self._room = room
         self._purge = purge
+        self._bodies = bodies
         self._beat = beat
         self._phase = phase
 
@@ -87,6 +90,7 @@ class Upkeep:
         if phase not in ("live", "draining"):
             return
         self._room.measured(await (self._purge.run() if phase == "live" else self._purge.measure()))
+        await self._bodies.measure()
         for each in self._parts:
             each.pump()
 

@@ -24,6 +24,7 @@ from headrace.bus.secrets import Secrets
 from headrace.errors import HeadraceError, Unavailable
 from headrace.flows.deployment import DeploymentSpec, StepSpec
 from headrace.flows.graph import Graph
+from headrace.worker.bodies import Bodies
 from headrace.worker.delay import Delays
 from headrace.worker.gates import Gates
 from headrace.worker.hooks import Hooks
@@ -52,14 +53,17 @@ class Worker:
         self._bus = bus
         self._spec = spec
         self._trace = Trace(bus, spec)
-        self._room = Room(spec.journal_bytes)
+        self._room = Room(spec.journal_bytes, spec.object_bytes)
+        self._bodies = Bodies(bus, spec, self._room)
         self._delays = Delays(bus, spec)
         self._steps: dict[str, Step] = {}
         self._source: Trigger | None = None
-        self._build(Shared(bus, spec, self._trace, self._delays, self._room, secrets))
+        self._build(Shared(bus, spec, self._trace, self._delays, self._room, secrets, self._bodies))
         self._hooks = Hooks(bus, spec, self._of(spec.trigger).config)
         self._lease = Lease(bus, spec)
-        self._upkeep = Upkeep(self._all, self._room, Purge(bus, spec), beat=self._publish_state, phase=self._phase)
+        self._upkeep = Upkeep(
+            self._all, self._room, Purge(bus, spec), self._bodies, beat=self._publish_state, phase=self._phase
+        )
         self._began = time.monotonic()
         self._created = _created()
         self.phase: Phase = "warming"
@@ -118,6 +122,7 @@ class Worker:
             forget()
             await self._end()
             await asyncio.wait(self._hosts)
+            await self._bodies.close()
             await undo()
             for clock in clocks:
                 clock.cancel()

@@ -77,7 +77,7 @@ async function plain() {
     types: [headers['content-type'], update.contentType],
     refused: [
       await refused(storage.getOne(large)),
-      await refused(storage.deleteOne('obj_nothing')),
+      await refused(storage.deleteOne('obj~nothing')),
       await refused(storage.getOne('no/such id!')),
       await refused(stranger.getOne(image)),
       await refused(tooMuch.add(async () => Readable.from([randomBytes(9 * 1024 * 1024)]))),

@@ -89,5 +89,5 @@ async def test_they_store_find_change_and_delete(said: dict[str, Any]) -> None:
         "refused": [404, 404, 422, 401, 413, 422],
     }
     assert said["attachments"]["same"] == [True, True]
-    assert said["attachments"]["url"].startswith(f"{said['url']}/storage/objects/obj_")
+    assert said["attachments"]["url"].startswith(f"{said['url']}/storage/objects/obj~")
     assert said["steward"] == {"put": 200, "data": "from a steward", "expires": 18000, "others": [401, 401]}

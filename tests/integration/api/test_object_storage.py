@@ -111,8 +111,8 @@ async def test_mistakes_are_told(component: Component) -> None:
         ("GET", "/objects", {}, (422, "bad-object-query")),
         ("DELETE", "/objects", {}, (422, "bad-object-query")),
         ("DELETE", "/objects?colour=red", {}, (422, "bad-object-query")),
-        ("PUT", "/objects/obj_unknown", {"content": b""}, (404, "no-such-object")),
-        ("DELETE", "/objects/obj_unknown", {}, (404, "no-such-object")),
+        ("PUT", "/objects/obj~unknown", {"content": b""}, (404, "no-such-object")),
+        ("DELETE", "/objects/obj~unknown", {}, (404, "no-such-object")),
         ("GET", "/objects/" + "x" * 65, {}, (422, "bad-object-id")),
         ("PATCH", f"/objects/{name}", {}, (405, "method-not-allowed")),
         ("PUT", "/objects", {}, (405, "method-not-allowed")),
@@ -146,7 +146,7 @@ async def test_a_signed_address_is_for_one_object_one_method_and_a_while(compone
 
     good = component.tokens.sign("GET", flow, name, 2**40)
     assert [await status(method, good) for method in ("GET", "HEAD", "PUT", "DELETE")] == [200, 200, 401, 401]
-    assert await status("GET", good, "/objects/obj_another") == 401
+    assert await status("GET", good, "/objects/obj~another") == 401
     assert await status("GET", component.tokens.sign("GET", flow, name, 1000)) == 401
     for change in ({"expires": str(2**41)}, {"flow": "another"}, {"signature": "x"}, {"expires": "never"}):
         assert await status("GET", good | change) == 401, change
@@ -164,7 +164,7 @@ async def test_people_see_what_there_is(served: Served, component: Component) ->
     assert response.content == b"<script>"
     assert response.headers["content-disposition"].startswith("attachment")
     assert response.headers["content-security-policy"] == "sandbox"
-    assert await served.refused("GET", "/flows/orders/objects/obj_none") == (404, "no-such-object")
+    assert await served.refused("GET", "/flows/orders/objects/obj~none") == (404, "no-such-object")
     assert await served.refused("GET", "/flows/none/objects") == (404, "flow-not-found")
 
 

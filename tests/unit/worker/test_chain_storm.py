@@ -19,6 +19,7 @@ from headrace.bus.secrets import Secrets
 from headrace.flows.deployment import DeploymentSpec, StepSpec
 from headrace.keyring import Keyring
 from headrace.testing.loop import run_in_no_time
+from headrace.worker.bodies import Bodies
 from headrace.worker.delay import Delays
 from headrace.worker.room import Room
 from headrace.worker.shared import Shared
@@ -74,8 +75,9 @@ class Chain:
 
     async def start(self) -> None:
         bus = Connection(self.broker)
-        secrets = Secrets(bus, Keyring(Path("/nowhere")))
-        shared = Shared(bus, self.spec, Trace(bus, self.spec), Delays(bus, self.spec), Room(1 << 30), secrets)
+        secrets, room = Secrets(bus, Keyring(Path("/nowhere"))), Room(1 << 30, 1 << 30)
+        trace, delays, bodies = Trace(bus, self.spec), Delays(bus, self.spec), Bodies(bus, self.spec, room)
+        shared = Shared(bus, self.spec, trace, delays, room, secrets, bodies)
         self.steps = [Step(shared, step, PassingHost) for step in self.spec.steps]
         for step, after in zip(self.steps, self.steps[1:], strict=False):
             step.successors = [after]

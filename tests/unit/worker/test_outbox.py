@@ -2,13 +2,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from headrace.bus.client import Done, Stored
-from headrace.errors import HeadraceError, Unavailable
+from headrace.bus.large import Body
+from headrace.errors import HeadraceError, NotFound, Unavailable
 from headrace.testing.loop import run_in_no_time
 from headrace.worker.outbox import MOST_MESSAGES, STALLED_AFTER, Outbox
 from headrace.worker.room import Room
+
+
+class Store:
+    """An object store that is done when told to be."""
+
+    def __init__(self) -> None:
+        self.under_way: deque[tuple[Sequence[Body], Callable[[HeadraceError | None], None]]] = deque()
+
+    def store(self, bodies: Sequence[Body], done: Callable[[HeadraceError | None], None]) -> None:
+        self.under_way.append((bodies, done))
+
+    def answer(self, error: HeadraceError | None = None) -> None:
+        self.under_way.popleft()[1](error)
 
 
 class Journal:
@@ -17,7 +34,7 @@ class Journal:
     def __init__(self) -> None:
         self.flying: deque[tuple[bytes, Done]] = deque()
 
-    def store_nowait(self, subject: str, data: bytes, done: Done, *, msg_id: str, wait: bool) -> None:
+    def store_nowait(self, subject: str, data: bytes, done: Done, *, msg_id: str, wait: bool, **_: Any) -> None:
         assert wait
         self.flying.append((data, done))
 
@@ -30,13 +47,17 @@ class Journal:
 class Sender:
     def __init__(self, budget: int = 1 << 30) -> None:
         self.journal = Journal()
-        self.room = Room(budget)
+        self.room = Room(budget, 1 << 30)
+        self.large = Store()
         self.held: list[bool] = []
         self.told: list[Any] = []
-        self.outbox = Outbox(self.journal, self.room, "s", self.held.append)  # type: ignore[arg-type]
+        bus: Any = self.journal
+        large: Any = self.large
+        self.outbox = Outbox(bus, self.room, large, "s", self.held.append)
 
-    def store(self, data: bytes) -> None:
-        self.outbox.store(data, data.decode(), self.told.append)
+    def store(self, data: bytes, *bodies: bytes) -> None:
+        large = [Body(f"obj~{number:022x}", msgspec.Raw(body)) for number, body in enumerate(bodies)]
+        self.outbox.store(data, data.decode(), self.told.append, large)
 
 
 def play(work: Any) -> None:
@@ -122,11 +143,60 @@ def test_it_stalls_when_nothing_is_confirmed_for_a_while() -> None:
 
 def test_room_for_events_ends_before_room_for_what_becomes_of_them() -> None:
     async def work() -> None:
-        room = Room(1_000)
+        room = Room(1_000, 1 << 30)
         states = []
         for used in (0, 650, 750, 950):
             room.measured(used)
             states.append((room.short.is_set(), room.for_events, room.tight))
         assert states == [(False, True, False), (True, True, False), (True, False, False), (True, False, True)]
+
+    play(work)
+
+
+def test_a_large_body_is_stored_first_and_nothing_overtakes_it() -> None:
+    async def work() -> None:
+        sender = Sender()
+        sender.store(b"before")
+        sender.store(b"large", b"x" * 100)
+        sender.store(b"behind")
+        sender.store(b"large again", b"y" * 100)
+        sender.store(b"last")
+        assert [data for data, _ in sender.journal.flying] == [b"before"]
+        assert len(sender.large.under_way) == 1, "one at a time"
+        sender.journal.answer()
+        sender.large.answer()
+        assert [data for data, _ in sender.journal.flying] == [b"large", b"behind"]
+        sender.large.answer()
+        assert [data for data, _ in sender.journal.flying] == [b"large", b"behind", b"large again", b"last"]
+        for _ in range(4):
+            sender.journal.answer()
+        assert sender.outbox.pending == 0 and not sender.outbox.crowded
+        assert sender.told == [Stored(1, False)] * 5
+
+    play(work)
+
+
+def test_a_body_that_cannot_be_stored_fails_its_message_only() -> None:
+    async def work() -> None:
+        sender = Sender()
+        sender.store(b"large", b"x")
+        sender.store(b"behind")
+        sender.large.answer(NotFound("no"))
+        assert [type(each) for each in sender.told] == [NotFound]
+        assert sender.journal.answer() == b"behind"
+        assert sender.outbox.pending == 0 and sender.told[1] == Stored(1, False)
+
+    play(work)
+
+
+def test_large_bodies_count_as_what_is_in_memory() -> None:
+    async def work() -> None:
+        sender = Sender()
+        sender.store(b"large", bytes(9 * 1024 * 1024))
+        assert sender.held == [True]
+        sender.large.answer()
+        sender.journal.answer()
+        assert sender.held == [True, False]
+        assert sender.room.used < 1_000, "the journal has the reference only"
 
     play(work)

@@ -23,6 +23,7 @@ from headrace.flows.deployment import Code, DeploymentSpec, Retry, StepSpec
 from headrace.keyring import Keyring
 from headrace.testing.loop import run_in_no_time
 from headrace.worker import frames
+from headrace.worker.bodies import Bodies
 from headrace.worker.delay import Delays
 from headrace.worker.host import Host
 from headrace.worker.room import Room
@@ -153,8 +154,9 @@ class Weather:
     async def start(self) -> None:
         """A worker starts; an earlier one is gone."""
         bus = Connection(self.broker)
-        secrets = Secrets(bus, Keyring(Path("/nowhere")))
-        shared = Shared(bus, self.spec, Trace(bus, self.spec), Delays(bus, self.spec), Room(1 << 30), secrets)
+        secrets, room = Secrets(bus, Keyring(Path("/nowhere"))), Room(1 << 30, 1 << 30)
+        trace, delays, bodies = Trace(bus, self.spec), Delays(bus, self.spec), Bodies(bus, self.spec, room)
+        shared = Shared(bus, self.spec, trace, delays, room, secrets, bodies)
         self.step = Step(shared, self.spec.steps[0], PlayedHost)
         bus.on_reconnect(lambda: self._again(self.step))
         while True:

@@ -19,6 +19,7 @@ from headrace.flows.deployment import DeploymentSpec, StepSpec
 from headrace.keyring import Keyring
 from headrace.testing.loop import run_in_no_time
 from headrace.worker import frames
+from headrace.worker.bodies import Bodies
 from headrace.worker.delay import Delays
 from headrace.worker.host import Host
 from headrace.worker.room import Room
@@ -75,10 +76,11 @@ class Stage:
             id="t", kind="trigger", function="t", main="t.py", code=CODE, trigger_type="listener", successors=("next",)
         )
         self.spec = DeploymentSpec(flow_id="f", flow="f", version=1, epoch=1, steps=(step,), message_limit=1_000)
-        self.room = Room(1_000_000)
+        self.room = Room(1_000_000, 1 << 30)
         secrets = Secrets(self.bus, Keyring(Path("/nowhere")))
         trace, delays = Trace(self.bus, self.spec), Delays(self.bus, self.spec)
-        shared = Shared(self.bus, self.spec, trace, delays, self.room, secrets)
+        bodies = Bodies(self.bus, self.spec, self.room)
+        shared = Shared(self.bus, self.spec, trace, delays, self.room, secrets, bodies)
         self.trigger = Trigger(shared, step, SpokenHost)
         self.crowd = Crowd()
         self.trigger.successors = [self.crowd]  # type: ignore[list-item]
