@@ -20,7 +20,7 @@ from headrace.worker.snapshot import Change, Snapshot, merged, replaced
 
 CODE = Code(component="c", revision=1, commit="0", root="/c", interpreter="python3")
 STEP = StepSpec(id="s", kind="action", function="s", main="s.py", code=CODE)
-SPEC = DeploymentSpec(flow_id="f", flow="f", version=1, epoch=1, steps=(STEP,), message_limit=10_000)
+SPEC = DeploymentSpec(flow_id="f", flow="f", version=1, epoch=1, steps=(STEP,), inline_limit=10_000)
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_a_line_waits_for_its_end() -> None:
 def test_a_frame_beyond_the_limit_is_refused_while_it_arrives() -> None:
     splitter = Splitter()
     splitter.feed(b"x" * LARGEST)
-    with pytest.raises(FrameError, match="larger than 16777216 bytes"):
+    with pytest.raises(FrameError, match="larger than 67108864 bytes"):
         splitter.feed(b"x")
 
 
