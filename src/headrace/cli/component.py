@@ -10,6 +10,7 @@ import typer
 
 from headrace.cli.client import at
 from headrace.cli.options import Data, Json, Yes
+from headrace.cli.starter import Language
 
 if TYPE_CHECKING:
     from headrace.cli.client import Client
@@ -45,18 +46,36 @@ def list_(data: Data = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def create(name: Name, data: Data = None, as_json: Json = False) -> None:
+def create(
+    name: Name,
+    language: Annotated[
+        Language | None,
+        typer.Option("--language", help="Also write a small component to begin with.", show_default=False),
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option("--into", metavar="DIR", help="Where to. Default: a folder NAME here.", show_default=False),
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
     """Create an empty component to push to with git."""
+    from headrace.cli import starter
     from headrace.cli.client import connect
     from headrace.cli.output import out, print_json
 
+    folder = into or Path(name)
     with connect(data) as client:
+        if language is not None:
+            starter.write(folder, name, language)
         created = client.post("/components", {"name": name})
     if as_json:
         print_json(created)
         return
-    out().print(f"Created {name}. Push code to it with one of", soft_wrap=True)
-    out().print("  headrace component push DIR", soft_wrap=True)
+    written = f" and wrote {folder}" if language is not None else ""
+    out().print(f"Created {name}{written}. Push code to it with one of", soft_wrap=True)
+    named = "" if language is None or folder.resolve().name == name else f" --name {name}"
+    out().print(f"  headrace component push {folder if language is not None else 'DIR'}{named}", soft_wrap=True)
     out().print(f"  git push {client.url}/git/{name}.git main     (user: any, password: a token)", soft_wrap=True)
 
 

@@ -86,6 +86,16 @@ def _git(_here: Place) -> Finding:
     return "ok", version.removeprefix("git version "), ""
 
 
+def _node(_here: Place) -> Finding:
+    from headrace.components import node
+    from headrace.errors import Unavailable
+
+    try:
+        return "ok", str(node.find()), ""
+    except Unavailable as error:  # Python components need none
+        return "warn", error.message, error.next_step
+
+
 def _broker(_here: Place) -> Finding:
     import asyncio
 
@@ -137,6 +147,7 @@ def _settings(here: Place) -> Finding:
 LOOKS: tuple[tuple[str, Callable[[Place], Finding]], ...] = (
     ("python", _python),
     ("git", _git),
+    ("node", _node),
     ("nats-server", _broker),
     ("sandbox", _sandbox),
     ("data folder", _data_folder),

@@ -33,6 +33,9 @@ class Node:
     """Absolute path of ``npm-cli.js``, which ``program`` runs."""
     npm_version: str
 
+    def __str__(self) -> str:
+        return f"{self.version} at {self.program}, npm {self.npm_version} at {self.npm_folder}"
+
     @property
     def npm_folder(self) -> Path:
         return Path(self.npm).parents[1]

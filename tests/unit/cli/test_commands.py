@@ -282,7 +282,7 @@ def test_doctor_looks_itself_without_a_server(tmp_path: Path, capsys: Out, monke
     monkeypatch.delenv("HEADRACE_URL", raising=False)
     main(["doctor", "--data", str(tmp_path), "--json"])
     names = {check["name"] for check in json.loads(capsys.readouterr().out)["checks"]}
-    assert names == {"python", "git", "nats-server", "sandbox", "data folder", "settings", "server"}
+    assert names == {"python", "git", "node", "nats-server", "sandbox", "data folder", "settings", "server"}
 
 
 def settings_check(data: Path, capsys: Out) -> tuple[int, str, str]:
