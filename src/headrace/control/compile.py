@@ -47,7 +47,7 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
         drain_within=settings.drain_within,
         inline_limit=settings.inline_limit,
         object_bytes=settings.object_bytes,
-        private=tuple(map(str, settings.own_dirs)),
+        private=tuple(map(str, (*settings.own_dirs, settings.credential_keys))),
         storage_url=f"{settings.url}/storage",
         storage_token=ObjectTokens.kept_in(settings.object_key_file).issue(flow_id, epoch),
     )

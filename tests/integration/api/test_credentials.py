@@ -310,3 +310,50 @@ async def test_a_credential_goes_to_hosts_of_its_own_component_only(served: Serv
         await vault.built(served.parts.db, other, "rival")
         refused = await served.refused("POST", "/components/rival/meta-model", step())
     assert refused == (409, "credential-of-another")
+
+
+# The same of components in JavaScript.
+
+
+@pytest.fixture
+async def node(served: Served) -> AsyncIterator[Path]:
+    with vault.folder() as made:
+        await vault.built(served.parts.db, made, descriptor=vault.node_descriptor(), files=vault.NODE_FILES)
+        yield made
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize(
+    ("user", "state", "reason"),
+    [
+        ("yes", "verified", ""),
+        ("promise", "verified", ""),
+        ("no", "failed", ""),
+        ("error", "failed", "wrong password"),
+        ("refuse", "failed", "rejected"),
+        ("throw", "failed", "[password] is not it"),
+        ("nothing", "failed", "verifyCredentials did not answer"),
+        ("truthy", "failed", ""),
+    ],
+)
+async def test_only_an_explicit_yes_verifies_in_javascript(
+    served: Served, node: Path, user: str, state: str, reason: str
+) -> None:
+    made = await create(served, user)
+    assert (made["state"], reason in made["reason"]) == (state, True), made["reason"]
+
+
+@pytest.mark.needs("node")
+async def test_a_verifier_in_javascript_that_does_not_load_is_an_error(served: Served, node: Path) -> None:
+    (node / "verifyCredentials.js").write_text("require('nowhere-to-be-found');\n")
+    made = await create(served)
+    assert made["state"] == "failed" and "nowhere-to-be-found" in made["reason"]
+
+
+@pytest.mark.needs("node")
+async def test_components_in_javascript_are_asked_as_well(served: Served, node: Path) -> None:
+    await create(served)
+    found = await served.post("/components/vault/meta-model", step("write"))
+    assert found["takes"] == {"type": "object", "properties": {"a": {}}}
+    assert (await values(served))["password"] == "written-back"
+    assert (await served.post("/components/vault/choices", step(field="shelf")))["choices"] == {"top": "Top of yes"}

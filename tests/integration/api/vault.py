@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from headrace.store import components
 from headrace.store.components import ComponentVersion
 from headrace.store.database import Database
 
-__all__ = ["DESCRIPTOR", "FILES", "built", "folder"]
+__all__ = ["DESCRIPTOR", "FILES", "NODE_FILES", "built", "folder", "node_descriptor"]
 
 DESCRIPTOR: dict[str, Any] = {
     "title": "Vault",
@@ -91,6 +92,35 @@ def verify_credentials(cfg):
     "schemas/in.json": json.dumps({"type": "object", "title": "In"}),
 }
 
+NODE_FILES = {
+    "receive.js": "exports.process = async msg => msg;\n",
+    "store.js": """
+exports.process = async function (msg, cfg) { return { body: { user: cfg.user } }; };
+exports.shelves = function (cfg, cb) { cb(null, { top: `Top of ${cfg.user}` }); };
+exports.getMetaModel = async function (cfg) {
+  if (cfg.colour === 'write') await this.emit('updateKeys', { password: 'written-back' });
+  return { in: { type: 'object', properties: { [cfg.shelf]: {} } } };
+};
+""",
+    "verifyCredentials.js": """
+module.exports = function verify(credentials, cb) {
+  if (credentials.user === 'throw') throw new Error(`${credentials.password} is not it`);
+  if (credentials.user === 'refuse') return Promise.reject(new Error('rejected'));
+  if (credentials.user === 'promise') return Promise.resolve({ verified: true });
+  if (credentials.user === 'error') return cb(new Error('wrong password'));
+  cb(null, { yes: { verified: true }, no: { verified: false }, nothing: undefined, truthy: 'ok' }[credentials.user]);
+};
+""",
+}
+"""The same in JavaScript."""
+
+
+def node_descriptor() -> dict[str, Any]:
+    """The descriptor, for the files in JavaScript."""
+    written: dict[str, Any] = json.loads(json.dumps(DESCRIPTOR).replace(".py", ".js"))
+    written["actions"].pop("fixed")
+    return written
+
 
 @contextmanager
 def folder() -> Iterator[Path]:
@@ -118,13 +148,23 @@ async def built(
             await components.create(conn, name)
         version = await components.add_version(conn, name, commit, descriptor=descriptor, semver="1.0.0")
         prefix = sys.base_prefix
+        python = f"{prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+        node = _node() if files is NODE_FILES else None
+        prefix = str(Path(node).parents[1]) if node is not None else prefix
         code = Code(
             component=name,
             revision=version.revision,
             commit=commit,
             root=str(root),
-            interpreter=f"{prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}",
+            language="python" if node is None else "node",
+            interpreter=node or python,
             visible=(prefix,),
             uid=210_000 if os.geteuid() == 0 else None,
         )
         return await components.built(conn, name, version.revision, msgspec.to_builtins(code))
+
+
+def _node() -> str:
+    found = shutil.which("node")
+    assert found is not None, "the test has a mark that says it needs node"
+    return os.path.realpath(found)
