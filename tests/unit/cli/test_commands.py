@@ -44,7 +44,7 @@ Out = pytest.CaptureFixture[str]
 def test_help_names_every_command(capsys: Out) -> None:
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
-    nouns = "up down status doctor component flow executions execution errors retry logs token bench"
+    nouns = "up down status doctor component credential flow executions execution errors retry logs token bench"
     for noun in nouns.split():
         assert f"\n  {noun} " in said
 
