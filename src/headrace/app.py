@@ -57,6 +57,7 @@ from headrace.control.object_token import ObjectTokens
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Drained, Recorder
 from headrace.control.redeploys import Redeploys
+from headrace.control.sweep import Sweep
 from headrace.control.tokens import CALLBACK, Tokens
 from headrace.errors import HeadraceError, NotFound, Unavailable
 from headrace.keyring import Keyring
@@ -194,9 +195,11 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
     storage = ObjectStorage(bus, settings, ObjectTokens.kept_in(settings.object_key_file))
     app = application(parts, hooks, storage, pushes)
     redeploys = Redeploys(db, bus, parts.changed)
+    sweep = Sweep(db, bus, settings)
     return Server(
         parts=parts,
         redeploys=redeploys,
+        sweep=sweep,
         tokens=tokens_,
         app=app,
         loops=loops,
@@ -212,6 +215,7 @@ class Server:
 
     parts: Parts
     redeploys: Redeploys
+    sweep: Sweep
     tokens: Tokens
     app: ASGIApp
     loops: Loops
@@ -224,11 +228,12 @@ class Server:
         parts = self.parts
         http = _Http(self.app)
         async with asyncio.TaskGroup() as group:
-            loops: dict[str, Recorder | Builds | Reconciler | Redeploys | Tokens | Design] = {
+            loops: dict[str, Recorder | Builds | Reconciler | Redeploys | Sweep | Tokens | Design] = {
                 "recorder": parts.recorder,
                 "builds": parts.builds,
                 "reconciler": parts.reconciler,
                 "redeploys": self.redeploys,
+                "sweep": self.sweep,
                 "tokens": self.tokens,
                 "design": parts.design,
             }

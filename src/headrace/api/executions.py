@@ -52,11 +52,19 @@ class ExecutionView(Answer):
     incomplete: bool = Field(description="Facts were lost with a killed worker: the numbers may be too small.")
 
 
+class LargeView(Answer):
+    """A body that is too large for a message."""
+
+    object: str = Field(description="Where it is: `GET /flows/{name}/objects/{object}`.")
+    size: int = Field(description="Bytes of its JSON.")
+
+
 class MessageView(Answer):
     """A message's content, as far as the journal still has it."""
 
     id: str
-    body: Any
+    body: Any = Field(description="Null when it is `large`.")
+    large: LargeView | None = Field(default=None, description="Where the body is, when it is not here.")
     headers: dict[str, Any]
     stage: Literal["raw", "mapped"] = Field(description="`mapped`: the body already is the step's input.")
 
@@ -229,6 +237,7 @@ def message_view(data: bytes) -> MessageView:
     return MessageView(
         id=message.id,
         body=msgspec.json.decode(message.body),
+        large=LargeView(object=message.large.object, size=message.large.size) if message.large is not None else None,
         headers=message.headers,
         stage=message.stage,
     )

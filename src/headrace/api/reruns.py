@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from headrace.api.parts import Parts
 from headrace.bus import message as envelope
 from headrace.bus import subjects
+from headrace.bus.large import shed
+from headrace.bus.objects import Objects, reference_headers
 from headrace.bus.trace import Fact
 from headrace.control.specs import Specs
 from headrace.errors import Refused, TooLarge
@@ -53,7 +56,10 @@ async def rerun(parts: Parts, error_id: str, *, body: msgspec.Raw | None = None)
     if len(memoryview(message.body)) > spec.message_limit:
         raise TooLarge("message-too-large", f"the body is larger than {spec.message_limit} bytes")
     inbox = subjects.inbox(spec.flow_id, spec.epoch, error.step)
-    stored = await parts.bus.store(inbox, envelope.encode(message), msg_id=message.id)
+    data, bodies = shed(message, spec.inline_limit)
+    objects = Objects(parts.bus, spec.flow_id, spec.object_bytes)
+    await objects.put_bodies(((each.object, memoryview(each.data)) for each in bodies), spec.journal_keep)
+    stored = await parts.bus.store(inbox, data, message.id, reference_headers(data))
     fact = Fact(
         "accepted",
         message.execution,
@@ -105,7 +111,7 @@ def _check_step(spec: DeploymentSpec, step_id: str) -> None:
 
 
 def _again(message: envelope.Message, step: str, body: msgspec.Raw | None) -> envelope.Message:
-    changes = {} if body is None else {"body": body, "stage": "mapped"}
+    changes: dict[str, Any] = {} if body is None else {"body": body, "large": None, "stage": "mapped"}
     return msgspec.structs.replace(
         message,
         id=new_id(),

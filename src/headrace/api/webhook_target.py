@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from headrace.api.webhook_room import JOURNAL_SHARE, Measured, Room
 from headrace.bus import journal, subjects
 from headrace.bus.client import Bus
+from headrace.bus.objects import Objects
 from headrace.control.specs import Specs
 from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
 from headrace.flows.deployment import DeploymentSpec
@@ -46,6 +47,11 @@ class Target:
     """The caller waits for the flow's own answer."""
     timeout: float
     message_limit: int
+    inline_limit: int
+    keep: float
+    """Seconds that a large body stays although nothing refers to it."""
+    objects: Objects
+    object_bytes: int
     room: Room
 
 
@@ -148,6 +154,10 @@ class Targets:
             waits=trigger.reply == "wait",
             timeout=trigger.timeout,
             message_limit=spec.message_limit,
+            inline_limit=spec.inline_limit,
+            keep=spec.journal_keep,
+            objects=Objects(self._bus, flow_id, spec.object_bytes),
+            object_bytes=spec.object_bytes,
             room=Room(lambda: self._measure(spec)),
         )
         if len(self._made) >= REMEMBER_MOST:

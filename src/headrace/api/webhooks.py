@@ -22,10 +22,12 @@ from headrace.api.metrics import Metrics
 from headrace.api.problems import problem, problem_of
 from headrace.api.replies import Replies
 from headrace.api.webhook_request import body_of, headers_of
-from headrace.api.webhook_room import WAIT
+from headrace.api.webhook_room import JOURNAL_SHARE, WAIT
 from headrace.api.webhook_target import Target, Targets
 from headrace.bus import message as envelope
 from headrace.bus.client import Bus, JournalFull, Stored
+from headrace.bus.large import shed
+from headrace.bus.objects import reference_headers
 from headrace.bus.trace import Fact
 from headrace.errors import Busy, HeadraceError, NotFound, Refused, TooLarge, Unavailable
 from headrace.ids import derived_id, new_id
@@ -115,7 +117,10 @@ class Webhooks:
             reply_to=answer.subject if answer is not None else None,
         )
         try:
-            stored = await self._confirmed(target, envelope.encode(message), message_id, patient)
+            data = envelope.encode(message)
+            if len(data) > target.inline_limit:
+                data = await _lightened(target, message)
+            stored = await self._confirmed(target, data, message_id, patient)
             if not stored.duplicate:
                 fact = Fact("accepted", execution, target.step, message_id, "", now // 1000, 1, stored.seq)
                 self._facts.tell(target.flow_id, target.epoch, target.version, fact)
@@ -131,12 +136,28 @@ class Webhooks:
         await target.room.admit(len(data))
         try:
             async with asyncio.timeout(CONFIRM_WITHIN):
-                return await self._bus.store(target.subject, data, msg_id=message_id, patient=patient)
+                headers = reference_headers(data)
+                return await self._bus.store(target.subject, data, message_id, headers, patient=patient)
         except JournalFull as error:
             raise Busy("journal-full", "the journal of this flow is full", next_step=WAIT) from error
         except TimeoutError:
             told = "the journal did not confirm in time; it may yet have the event"
             raise Unavailable("not-confirmed", told, next_step="Send it again with the same Idempotency-Key.") from None
+
+
+async def _lightened(target: Target, message: envelope.Message) -> bytes:
+    """The envelope, when its large body is in the object store; events may fill a share of that only, too."""
+    data, bodies = shed(message, target.inline_limit)
+    size = sum(len(memoryview(each.data)) for each in bodies)
+    try:
+        if await target.objects.used() + size > target.object_bytes * JOURNAL_SHARE:
+            raise Busy("objects-full", "the object store of this flow is full", next_step=WAIT)
+        await target.objects.put_bodies(((each.object, memoryview(each.data)) for each in bodies), target.keep)
+    except Unavailable as error:
+        if error.reason != "objects-full":
+            raise
+        raise Busy("objects-full", "the object store of this flow is full", next_step=WAIT) from error
+    return data
 
 
 async def _read(receive: Receive, headers: list[tuple[bytes, bytes]], limit: int) -> bytes:

@@ -21,7 +21,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import cast
@@ -174,6 +174,12 @@ class Objects:
             self._purge(self._chunks(nuid))
             raise
         return info
+
+    async def put_bodies(self, bodies: Iterable[tuple[str, bytes | memoryview]], keep: float) -> None:
+        """Store large bodies under their names, which are new, for messages that will refer to them."""
+        metadata = {"kind": "body", "content-type": "application/json"}
+        for name, data in bodies:
+            await self.put(pieces(data), name=name, keep=keep, metadata=metadata)
 
     async def _store(
         self, nuid: str, chunks: AsyncIterator[bytes] | Iterator[bytes], most: int | None

@@ -205,7 +205,11 @@ def _print_error(found: dict[str, Any]) -> None:
     else:
         if found["input"]["stage"] == "raw":
             told = "Input, before the step's mapping:"
-        body = json.dumps(found["input"]["body"], indent=2, ensure_ascii=False)
+        large = found["input"].get("large")
+        if large is not None:
+            body = f"{large['size']} bytes: GET /api/v1/flows/{found['flow']}/objects/{large['object']}"
+        else:
+            body = json.dumps(found["input"]["body"], indent=2, ensure_ascii=False)
     out().print(f"\n{told}\n{printable(body)}".rstrip(), soft_wrap=True)
 
 

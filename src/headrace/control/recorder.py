@@ -21,6 +21,7 @@ import structlog
 from headrace.bus import journal, message, subjects
 from headrace.bus.client import Bus, Entry
 from headrace.bus.message import ErrorEntry
+from headrace.bus.objects import references
 from headrace.bus.trace import Batch, Fact, decode_batch
 from headrace.control.hints import Hints
 from headrace.errors import HeadraceError, Invalid, NotFound
@@ -289,6 +290,7 @@ class Recorder:
 
 def _error_record(batch: Batch, fact: Fact, entry: ErrorEntry | None) -> ErrorRecord:
     failure = entry.failure if entry else _LOST
+    kept = None if entry is None else message.encode(entry.message)
     return ErrorRecord(
         id=fact.error or f"{fact.execution}-{fact.step}-{fact.message}",
         execution_id=fact.execution,
@@ -302,8 +304,9 @@ def _error_record(batch: Batch, fact: Fact, entry: ErrorEntry | None) -> ErrorRe
         reason=failure.reason,
         at=fact.at // 1000,
         state="open",
-        envelope=None if entry is None else message.encode(entry.message),
+        envelope=kept,
         retried_as=None,
+        objects=",".join(sorted(references(kept or b""))),
     )
 
 

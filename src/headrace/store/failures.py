@@ -25,6 +25,7 @@ __all__ = [
     "get",
     "list_",
     "mark_retried",
+    "objects",
     "retain",
 ]
 
@@ -49,6 +50,8 @@ class ErrorRecord:
     state: ErrorState
     envelope: bytes | None
     retried_as: str | None
+    objects: str = ""
+    """Ids of the objects that the message refers to, between commas: they are kept as long as the error."""
 
     @property
     def cursor(self) -> str:
@@ -125,6 +128,12 @@ async def retain(conn: AsyncConnection, *, before: int, chunk: int = 500) -> int
     orphaned = failures.c.flow_id.not_in(select(flows.c.id))
     chosen = select(failures.c.id).where(closed | orphaned).limit(chunk)
     return (await conn.execute(delete(failures).where(failures.c.id.in_(chosen)))).rowcount
+
+
+async def objects(conn: AsyncConnection, flow_id: str) -> set[str]:
+    """Ids of all objects that errors of the flow refer to, closed ones too."""
+    found = select(failures.c.objects).where(failures.c.flow_id == flow_id, failures.c.objects != literal_column("''"))
+    return {each for row in await conn.execute(found) for each in row.objects.split(",")}
 
 
 async def count_open(conn: AsyncConnection, flow_ids: Collection[str] | None = None) -> dict[str, int]:

@@ -252,11 +252,14 @@ failures = Table(
     Column("state", String, nullable=False),
     Column("envelope", LargeBinary),
     Column("retried_as", String),
+    Column("objects", Text, nullable=False, server_default=""),
     Index(None, "flow_id", "at", "id"),
     Index(None, "at", "id"),
     Index(None, "execution_id"),
     Index("ix_failures_open", "flow_id", sqlite_where=text("state = 'open'"),
           postgresql_where=text("state = 'open'")),
+    Index("ix_failures_objects", "flow_id", sqlite_where=text("objects <> ''"),
+          postgresql_where=text("objects <> ''")),
 )  # fmt: skip
 
 trace_position = Table(

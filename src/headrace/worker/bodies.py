@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from headrace.bus.client import Bus
 from headrace.bus.large import Body
 from headrace.bus.message import Large
-from headrace.bus.objects import Objects, pieces
+from headrace.bus.objects import Objects
 from headrace.errors import HeadraceError, Unavailable
 from headrace.flows.deployment import DeploymentSpec
 from headrace.worker.room import Room
@@ -74,8 +74,7 @@ class Bodies:
 
     async def _put(self, body: Body) -> None:
         view = memoryview(body.data)
-        metadata = {"kind": "body", "content-type": "application/json"}
-        await self._objects.put(pieces(view), name=body.object, keep=self._keep, metadata=metadata)
+        await self._objects.put_bodies([(body.object, view)], self._keep)
         self._room.objects += len(view)
 
     async def _read(self, wanted: Sequence[Large], done: Callable[[dict[str, bytes] | HeadraceError], None]) -> None:

@@ -12,6 +12,7 @@ from tests.integration.api.conftest import Served
 
 from headrace.bus import message as envelope
 from headrace.bus import subjects
+from headrace.bus.objects import Objects, pieces
 from headrace.bus.trace import Batch, Fact, LogLine, decode_batch
 from headrace.flows.deployment import DeploymentSpec
 from headrace.ids import new_id
@@ -73,7 +74,13 @@ async def test_an_execution_shows_its_messages_with_their_input(served: Served) 
     assert (found["flow"], found["state"], found["messages"], found["errors"]) == ("orders", "done", 1, 0)
     accepted, done = found["processed"]
     assert (accepted["kind"], done["kind"], done["map_us"], done["call_us"]) == ("accepted", "done", None, 5)
-    assert done["input"] == {"id": done["message"], "body": {"n": 1}, "headers": {"x": "y"}, "stage": "raw"}
+    assert done["input"] == {
+        "id": done["message"],
+        "body": {"n": 1},
+        "large": None,
+        "headers": {"x": "y"},
+        "stage": "raw",
+    }
     assert await served.refused("GET", "/executions/none") == (404, "execution-not-found")
 
 
@@ -158,7 +165,7 @@ async def test_an_edited_retry_is_the_steps_input_as_it_is(served: Served, body:
 
 
 async def test_what_cannot_be_run_again_says_why(served: Served) -> None:
-    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    spec = await deploy(served.parts.db, served.parts.bus, "orders", message_limit=1024**2)
     _, error = await event(served, spec, failed=True)
     async with served.parts.db.begin() as conn:
         await failures.add(conn, [_record("lost", spec, None)])
@@ -225,3 +232,26 @@ async def test_followed_logs_go_on_until_the_server_stops(served: Served, level:
     async with asyncio.timeout(10):
         lines = (await following).text.splitlines()
     assert [json.loads(each)["text"] for each in lines] == ["before", "after"]
+
+
+async def test_a_large_body_is_shown_by_reference_and_run_again(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders", inline_limit=64 * 1024)
+    large = {"text": "x" * 200_000}
+    objects = Objects(served.parts.bus, spec.flow_id, spec.object_bytes)
+    info = await objects.put(pieces(msgspec.json.encode(large)))
+    message = envelope.Message(
+        id=new_id(), execution=new_id(), step="hook", body=msgspec.Raw(b"null"), at=AT,
+        large=envelope.Large(info.name, info.size),
+    )  # fmt: skip
+    async with served.parts.db.begin() as conn:
+        await failures.add(conn, [_record("e1", spec, message), _record("e2", spec, message)])
+    shown = (await served.get("/errors/e1"))["input"]
+    assert (shown["body"], shown["large"]) == (None, {"object": info.name, "size": info.size})
+    content = await served.client.get(f"/api/v1/flows/orders/objects/{info.name}")
+    assert content.json() == large
+    await served.post("/errors/e1/retry")
+    await served.post("/errors/e2/retry", {"body": {"text": "y" * 100_000}})
+    again, edited = await inbox(served, spec)
+    assert (again.large, again.stage) == (envelope.Large(info.name, info.size), "raw")
+    assert edited.stage == "mapped" and edited.large is not None and edited.large.object != info.name
+    assert msgspec.json.decode(await objects.get(edited.large.object)) == {"text": "y" * 100_000}

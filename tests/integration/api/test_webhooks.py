@@ -22,6 +22,7 @@ from headrace.bus import journal, subjects
 from headrace.bus import message as envelope
 from headrace.bus.buckets import Bucket
 from headrace.bus.client import Bus
+from headrace.bus.objects import Objects
 from headrace.bus.trace import Fact, decode_batch
 from headrace.flows.deployment import DeploymentSpec
 from headrace.store import deployments, flows
@@ -290,3 +291,25 @@ async def test_a_caller_who_waits_in_vain_is_told(hooks: Hooks) -> None:
     response = await hooks.client.post(f"/hooks/{spec.flow}", json={"n": 1})
     assert (response.status_code, reason(response)) == (504, "reply-timeout")
     assert len(await hooks.messages(spec)) == 1
+
+
+async def test_a_large_body_goes_into_the_object_store_and_its_message_refers_to_it(hooks: Hooks) -> None:
+    spec = await deploy(hooks.db, hooks.bus, inline_limit=64 * 1024, object_bytes=4 * 1024**2)
+    body = {"text": "x" * 300_000}
+    assert (await hooks.client.post(f"/hooks/{spec.flow}", json=body)).status_code == 202
+    [message] = await hooks.messages(spec)
+    assert message.large is not None and bytes(message.body) == b"null"
+    objects = Objects(hooks.bus, spec.flow_id, spec.object_bytes)
+    assert msgspec.json.decode(await objects.get(message.large.object)) == body
+    entries = hooks.bus.read(subjects.stream(spec.flow_id), subjects.inbox(spec.flow_id, spec.epoch, "hook"))
+    assert [e.headers["Headrace-Objects"] async for e in entries] == [message.large.object]
+
+
+async def test_a_full_object_store_turns_large_events_away_and_takes_small_ones(hooks: Hooks) -> None:
+    spec = await deploy(hooks.db, hooks.bus, inline_limit=64 * 1024, object_bytes=1024**2)
+    large = {"text": "x" * 300_000}
+    answers = [(await hooks.client.post(f"/hooks/{spec.flow}", json=large)).status_code for _ in range(4)]
+    assert answers == [202, 202, 429, 429]
+    refused = await hooks.client.post(f"/hooks/{spec.flow}", json=large)
+    assert reason(refused) == "objects-full"
+    assert (await hooks.client.post(f"/hooks/{spec.flow}", json={"a": 1})).status_code == 202
