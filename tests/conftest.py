@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+import hypothesis
 import pytest
 from tests.needs import PARTS, missing, required
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

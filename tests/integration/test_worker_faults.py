@@ -132,6 +132,7 @@ async def test_a_message_that_kills_its_host_is_an_error_the_third_time_and_the_
     assert bodies == [{"n": number} for number in range(8) if number != 3]
     (error,) = await errors(plane, spec, "deadly")
     assert error.failure.reason == "poison"
+    assert error.failure.message.endswith("3 deaths of its host; the last one: exit code 9")
     assert msgspec.json.decode(error.message.body) == {"n": 3}
     assert 3 <= (await step_state(worker, "deadly")).restarts <= 4
 

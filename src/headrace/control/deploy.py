@@ -319,7 +319,7 @@ class Deployer:
 
 def _source(spec: DeploymentSpec) -> tuple[object, ...]:
     trigger = spec.trigger
-    return trigger.id, trigger.code.component, trigger.function, trigger.fields
+    return trigger.id, trigger.code.component, trigger.function, trigger.fields, trigger.credential
 
 
 def _steps(state: WorkerState) -> dict[str, Any]:

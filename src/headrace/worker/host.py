@@ -92,6 +92,8 @@ class Host:
         self.reason = ""
         self.restarts = 0
         self.ready_ms = 0
+        self._began = self._loop.time()
+        """When its present life began."""
         self.memory = 0
 
     @property
@@ -136,18 +138,17 @@ class Host:
         self._ready.clear()
         self._again.clear()
         self._exited = self._held = self._broken = False
-        began = self._loop.time()
+        self._began = self._loop.time()
         output: list[asyncio.Task[None]] = []
         try:
             output = await self._start()
         except (OSError, HeadraceError) as error:
-            self.reason = f"the host did not start: {error}"
+            self.reason = f"the host did not start: {_with_next_step(error)}"
             self._log.platform("error", self.reason)
             return
         try:
             await self._first(self._ready, self._gone, self._stop, timeout=self._spec.ready_within)
             if self._ready.is_set() and not self._gone.is_set():
-                self.ready_ms = int((self._loop.time() - began) * 1000)
                 await self._first(self._gone, self._stop, self._again)
                 if not self._gone.is_set():
                     await self._end(self._within)
@@ -409,6 +410,7 @@ class Host:
             self._was_ready = True
             if self.state == "starting":
                 self.state = "ready"
+                self.ready_ms = int((self._loop.time() - self._began) * 1000)
                 self._ready.set()
                 self._owner.host_ready(frame)
         elif kind == "fatal":
@@ -485,6 +487,11 @@ async def _ended(tasks: list[asyncio.Task[None]], seconds: float) -> None:
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
+
+
+def _with_next_step(error: Exception) -> str:
+    next_step = error.next_step if isinstance(error, HeadraceError) else ""
+    return f"{error} ({next_step})" if next_step else str(error)
 
 
 def now_us() -> int:

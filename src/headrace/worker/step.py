@@ -411,17 +411,18 @@ class Step:
     def _blame(self, call: Call) -> None:
         """It was alone in flight. Nothing is taken until that is durable, and the message keeps its place."""
         self._accused = call
-        self._poison.count(call.message.id, lambda total: self._blamed(call, total))
+        why = self.host.reason
+        self._poison.count(call.message.id, lambda total: self._blamed(call, total, why))
 
-    def _blamed(self, call: Call, total: int) -> None:
+    def _blamed(self, call: Call, total: int, why: str) -> None:
         if total >= LIMIT and call.unconfirmed:
-            self._loop.call_later(AGAIN, self._blamed, call, total)  # its outputs stay
+            self._loop.call_later(AGAIN, self._blamed, call, total, why)  # its outputs stay
             return
         self._accused = None
         if total >= LIMIT and call.held.key in self._line.held:
             self._line.take_out(call.held)
-            text = f"the message was alone in flight at {total} deaths of its host"
-            failure = Failure(name="HostDied", message=text, stack=self.host.reason, reason="poison")
+            text = f"the message was alone in flight at {total} deaths of its host; the last one: {why}"
+            failure = Failure(name="HostDied", message=text, reason="poison")
             self._endings.failed(call, failure)
         self.pump()
 
