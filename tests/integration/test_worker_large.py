@@ -9,11 +9,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.integration.api.conftest import serving
 
+from headrace.api.object_storage import ObjectStorage
 from headrace.bus import journal, subjects
 from headrace.bus import message as envelope
 from headrace.bus.objects import Objects, references
+from headrace.control.object_token import ObjectTokens
 from headrace.flows.deployment import DeploymentSpec, Retry, StepSpec
+from headrace.settings import Settings
 from headrace.testing.plane import Plane, until
 
 MB = 1024 * 1024
@@ -32,6 +36,17 @@ LENGTHS = """
 async def process(ctx, msg, cfg, snapshot):
     carried = {step: len(str(part["body"])) for step, part in msg.passthrough.items()}
     return {"n": msg.body["n"], "length": len(msg.body["text"]), "carried": carried}
+"""
+STORE = """
+async def process(ctx, msg, cfg, snapshot):
+    from headrace_sdk import Message
+    stored = await ctx.attachments.put((b"line\\n" for _ in range(msg.body["lines"])), content_type="text/plain")
+    return Message({"n": 1}, attachments={"lines.txt": stored})
+"""
+COUNT = """
+def process(ctx, msg, cfg, snapshot):
+    with ctx.attachments.open("lines.txt") as file:
+        return {"lines": sum(chunk.count(b"\\n") for chunk in file), "size": ctx.attachments["lines.txt"]["size"]}
 """
 FAIL_FIRST = """
 seen = set()
@@ -262,3 +277,23 @@ async def test_fifty_megabytes_pass(plane: Plane) -> None:
     print(json.dumps({"slowest answer of the worker, s": slowest}))
     assert slowest < 2.0
     await worker.stop()
+
+
+async def test_components_hand_files_on(plane: Plane) -> None:
+    """From async to blocking code, each in its host, over the object store's HTTP."""
+    settings = Settings(data=plane.folder / "data")
+    tokens = ObjectTokens.kept_in(settings.object_key_file)
+    async with serving(ObjectStorage(plane.bus, settings, tokens)) as url:
+        spec = plane.chain(
+            step(plane, "hook", STORE, trigger=True),
+            step(plane, "last", COUNT),
+            storage_url=f"{url}/storage",
+            storage_token=tokens.issue("f1", 1),
+        )
+        worker = await plane.live(spec)
+        await plane.send(spec, {"lines": 300_000})
+        assert await outputs(plane, spec, "last", 1) == [{"lines": 300_000, "size": 1_500_000}]
+        [emitted] = await plane.outputs(spec, "hook")
+        [stored] = await objects(plane, spec).all()
+        assert references(envelope.encode(emitted)) == [stored.name]
+        await worker.stop()

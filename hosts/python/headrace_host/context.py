@@ -12,6 +12,7 @@ from headrace_sdk.encoding import to_json
 if TYPE_CHECKING:
     from headrace_host.call import Call
     from headrace_host.emission import Emission
+    from headrace_sdk.attachments import Attachments
 
 __all__ = ["HostContext", "data_keys"]
 
@@ -46,9 +47,11 @@ class HostContext:
         return self._call.frame.get("attempt") or 1
 
     @property
-    def attachments(self) -> dict[str, Any]:
-        attachments: dict[str, Any] = (self._call.frame.get("msg") or {}).get("attachments") or {}
-        return attachments
+    def attachments(self) -> Attachments:
+        from headrace_host.files import from_environment  # what many components never need costs a megabyte
+        from headrace_sdk.attachments import Attachments
+
+        return Attachments((self._call.frame.get("msg") or {}).get("attachments") or {}, from_environment())
 
     @property
     def logger(self) -> Logger:

@@ -12,10 +12,20 @@ Nothing here needs a running host: a component's own tests use `headrace_sdk.tes
 from __future__ import annotations
 
 from headrace_sdk.context import Context, Emission
-from headrace_sdk.errors import BodyError, EmitError, Rebound
+from headrace_sdk.errors import AttachmentError, BodyError, EmitError, Rebound
 from headrace_sdk.logger import Logger
 from headrace_sdk.message import Message
 
-__all__ = ["BodyError", "Context", "Emission", "EmitError", "Logger", "Message", "Rebound", "__version__"]
+__all__ = [
+    "AttachmentError",
+    "BodyError",
+    "Context",
+    "Emission",
+    "EmitError",
+    "Logger",
+    "Message",
+    "Rebound",
+    "__version__",
+]
 
 __version__ = "0.1.0"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Coroutine, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace_sdk.logger import Logger
 from headrace_sdk.message import Message
+
+if TYPE_CHECKING:
+    from headrace_sdk.attachments import Attachments
 
 __all__ = ["Context", "Emission"]
 
@@ -56,8 +59,8 @@ class Context(Protocol):
         ...
 
     @property
-    def attachments(self) -> dict[str, Any]:
-        """The incoming message's attachments."""
+    def attachments(self) -> Attachments:
+        """The incoming message's attachments; and the way to read and store files."""
         ...
 
     @property

@@ -12,20 +12,22 @@ with pytest.raises(EmitError):
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from headrace_sdk.attachments import Attachments, Source, Upload
 from headrace_sdk.context import Emission
 from headrace_sdk.driving import drive, drive_blocking
 from headrace_sdk.encoding import to_json
-from headrace_sdk.errors import EmitError
+from headrace_sdk.errors import AttachmentError, EmitError
 from headrace_sdk.logger import Logger, filled_in
 from headrace_sdk.message import Message
 from headrace_sdk.outputs import outputs
 from headrace_sdk.signature import parameters
 
-__all__ = ["Line", "RecordingContext", "play", "run"]
+__all__ = ["Attachments", "Line", "MemoryFiles", "RecordingContext", "play", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class RecordingContext:
     step: str = "step"
     execution: str | None = "execution"
     attempt: int = 1
-    attachments: dict[str, Any] = field(default_factory=dict)
+    attachments: Attachments = field(default_factory=lambda: Attachments({}, MemoryFiles()))
     stopping: bool = False
     refuse: str = ""
     messages: list[Message] = field(default_factory=list)
@@ -132,6 +134,42 @@ async def play(
         for output in outputs(returned):
             await ctx.emit(output)
     return ctx.messages
+
+
+class MemoryFiles:
+    """Files of a test: ``held`` has what is there, by address.
+
+    files = MemoryFiles({"memory:in": b"1;2"})
+    ctx = RecordingContext(attachments=Attachments({"in.csv": {"url": "memory:in"}}, files))
+    """
+
+    def __init__(self, held: Mapping[str, bytes] | None = None) -> None:
+        self.held = dict(held or {})
+
+    def open(self, url: str, /) -> Source:
+        if url not in self.held:
+            raise AttachmentError("no-such-object", f"the test has no file {url}")
+        return io.BytesIO(self.held[url])
+
+    def begin(self, content_type: str, keep: float | None, size: int | None, /) -> Upload:
+        return _MemoryUpload(self.held)
+
+
+class _MemoryUpload:
+    def __init__(self, held: dict[str, bytes]) -> None:
+        self._held = held
+        self._parts = bytearray()
+
+    def send(self, data: bytes, /) -> None:
+        self._parts += data
+
+    def end(self) -> str:
+        url = f"memory:{len(self._held) + 1}"
+        self._held[url] = bytes(self._parts)
+        return url
+
+    def abort(self) -> None:
+        return
 
 
 class _Settled(Emission):
