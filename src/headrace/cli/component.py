@@ -278,7 +278,7 @@ def _print_component(found: dict[str, Any], version: dict[str, Any] | None, url:
     print_fields(
         {
             "Component": found["name"],
-            "Title": found["title"],
+            "Title": _marked(found["title"], descriptor),
             "Description": found["description"],
             "Latest": f"revision {found['latest']}" if found["latest"] else "nothing built yet",
             "Used by": ", ".join(found["flows"]),
@@ -287,15 +287,39 @@ def _print_component(found: dict[str, Any], version: dict[str, Any] | None, url:
         }
     )
     rows = [
-        (kind, each["name"], each["type"], each["title"], ", ".join(_fields(descriptor, kind, each["name"])))
+        (
+            kind,
+            each["name"],
+            each["type"],
+            _marked(each["title"], (descriptor.get(f"{kind}s") or {}).get(each["name"])),
+            ", ".join(_fields(descriptor, kind, each["name"])),
+        )
         for kind in ("trigger", "action")
         for each in found[f"{kind}s"]
     ]
     out().print()
     print_table(("OFFERS", "NAME", "TYPE", "TITLE", "FIELDS"), rows, empty="It offers nothing yet.")
+    _print_credentials(descriptor.get("credentials"))
     for kind in ("trigger", "action"):
         for each in found[f"{kind}s"]:
             _print_offer(kind, each["name"], (descriptor.get(f"{kind}s") or {}).get(each["name"]) or {})
+
+
+def _marked(title: str, written: dict[str, Any] | None) -> str:
+    """The title, and that it is deprecated."""
+    return f"{title} (deprecated)".strip() if written and written.get("deprecated") is True else title
+
+
+def _print_credentials(written: dict[str, Any] | None) -> None:
+    """What a credential of the component holds."""
+    from headrace.cli.output import out
+
+    if written is None:
+        return
+    how = ", which gets tokens by OAuth 2" if isinstance(written.get("oauth2"), dict) else ""
+    _print_offer("its", f"credential{how}", written)
+    if not written.get("fields"):
+        out().print("\nits credential is only a name", soft_wrap=True)
 
 
 def _print_offer(kind: str, name: str, offer: dict[str, Any]) -> None:
@@ -307,6 +331,7 @@ def _print_offer(kind: str, name: str, offer: dict[str, Any]) -> None:
     fields = [
         (f"  {key}", "required" if field.get("required") else "", one_line(_field_text(field)))
         for key, field in (offer.get("fields") or {}).items()
+        if isinstance(field, dict)
     ]
     if not fields and not any(told):
         return

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from headrace.errors import Invalid, Problem
-from headrace.flows.catalog import Described, Field, Offer
+from headrace.flows.catalog import Described, Field, Help, Offer
 
 __all__ = [
     "FILE",
@@ -89,6 +89,9 @@ class Descriptor:
             description=_text(self.document.get("description")),
             version=self.version,
             language=language,
+            deprecated=self.document.get("deprecated") is True,
+            help=_help(self.document.get("help")),
+            service=_text(self.document.get("service")),
             has_credentials=self.has_credentials,
             credential_fields=self.credential_fields,
             oauth2=self.oauth2,
@@ -197,7 +200,7 @@ def _storable(text: str) -> bool:
 
 
 def _offer(kind: Literal["trigger", "action"], name: str, written: Mapping[str, Any], language: Language) -> Offer:
-    metadata = written.get("metadata")
+    metadata, dynamic = written.get("metadata"), written.get("dynamicMetadata")
     return Offer(
         kind=kind,
         name=name,
@@ -207,7 +210,10 @@ def _offer(kind: Literal["trigger", "action"], name: str, written: Mapping[str, 
         trigger_type=_trigger_type(written) if kind == "trigger" else None,
         fields={key: _field(key, each) for key, each in _mapping(written.get("fields")).items()},
         metadata=metadata if isinstance(metadata, Mapping | str) else None,
+        dynamic_metadata=dynamic if isinstance(dynamic, bool | str) else False,
         deprecated=written.get("deprecated") is True,
+        help=_help(written.get("help")),
+        order=_order(written.get("order")),
     )
 
 
@@ -218,7 +224,7 @@ def _trigger_type(written: Mapping[str, Any]) -> Literal["polling", "webhook", "
 
 def _field(name: str, written: object) -> Field:
     values = _mapping(written)
-    grants, model, order = values.get("grants"), values.get("model"), values.get("order")
+    grants, model = values.get("grants"), values.get("model")
     return Field(
         name=name,
         view_class=_text(values.get("viewClass")) or "TextFieldView",
@@ -227,10 +233,28 @@ def _field(name: str, written: object) -> Field:
         grants=cast(Any, grants) if grants in GRANTS else None,
         model=model if isinstance(model, Mapping | str) else None,
         require=_names(values.get("require")),
-        order=float(order) if isinstance(order, int | float) and abs(order) < 1e300 else 0.0,
+        order=_order(values.get("order")),
         default=values.get("default"),
         note=_text(values.get("note")),
+        prompt=_text(values.get("prompt")),
+        placeholder=_text(values.get("placeholder")),
+        prefix=_text(values.get("prefix")),
+        suffix=_text(values.get("suffix")),
+        help=_help(values.get("help")),
     )
+
+
+def _help(written: object) -> Help | None:
+    """Text, or an object of text and link."""
+    if isinstance(written, Mapping):
+        found = Help(_text(written.get("description")), _text(written.get("link")))
+    else:
+        found = Help(_text(written))
+    return found if found != Help() else None
+
+
+def _order(written: object) -> float:
+    return float(written) if isinstance(written, int | float) and abs(written) < 1e300 else 0.0
 
 
 def _names(written: object) -> tuple[str, ...]:

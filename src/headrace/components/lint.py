@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from headrace.components.descriptor import (
     DEFAULT_TYPE,
@@ -52,6 +52,26 @@ FIELD = {
 CREDENTIALS = {
     "fields": OBJECT, "verifier": TEXT, "oauth1": OBJECT, "oauth2": OBJECT, "help": ANYTHING, "type": TEXT,
 }  # fmt: skip
+OAUTH2 = {
+    "client_id": TEXT, "client_secret": TEXT, "auth_uri": TEXT, "token_uri": TEXT, "scopes": ANYTHING,
+    "scope": ANYTHING, "client_auth": TEXT, "grant_type": TEXT,
+}  # fmt: skip
+"""Any other key goes to the provider as it is."""
+HELP = {"description": TEXT, "link": TEXT}
+VARIABLE = {"required": TRUTH, "description": TEXT}
+MATTERS = {
+    "triggers", "actions", "credentials", "fields", "main", "type", "model", "metadata", "grants", "oauth2", "envVars",
+    "token_uri", "auth_uri", "client_id",
+}  # fmt: skip
+"""Keys whose value of a wrong kind refuses a push. Of others it is left out, as real repositories have such, too."""
+WITHOUT_EFFECT = {
+    "verifier": "only `verifyCredentials` of the component verifies credentials",
+    "oauth1": "OAuth 1 is not supported; write the tokens into fields",
+    "consumesRawData": "bodies of webhooks come as described in the how-to about webhooks",
+    "autoResolveObjectReferences": "large bodies are always there when a step is called",
+    "envVars": "they cannot be set for a component yet; use a credential",
+}
+"""What components rely on elsewhere and will not find here."""
 VIEWS = (
     "TextFieldView", "TextFieldWithNoteView", "TextAreaView", "CheckBoxView", "SelectView", "MultiSelectView",
     "PasswordFieldView", "OAuthFieldView", "HTTPAuthView", "WebhookAuthView", "JSONataView", "MapperView",
@@ -86,6 +106,8 @@ def _component(written: Mapping[str, Any], files: frozenset[str]) -> Iterator[Pr
     yield from _version(written.get("version"))
     yield from _credentials(written.get("credentials"))
     yield from _auth_types(written.get("authClientTypes"))
+    yield from _help("help", written.get("help"))
+    yield from _without_effect("", written, {"consumesRawData": True})
     yield from _environment(written.get("envVars"))
     offers = [
         (f"{kind}s.{name}" if name else f"{kind}s", kind, name, each)
@@ -111,6 +133,42 @@ def _credentials(written: object) -> Iterator[Problem]:
     if isinstance(written, dict):
         yield from _keys("credentials", written, CREDENTIALS)
         yield from _fields("credentials.fields", written.get("fields"))
+        yield from _help("credentials.help", written.get("help"))
+        yield from _oauth2(written)
+        yield from _without_effect("credentials", written, {"verifier": None, "oauth1": None})
+
+
+def _oauth2(credentials: Mapping[str, Any]) -> Iterator[Problem]:
+    """The block that gets tokens, and the field that keeps them."""
+    block, path = credentials.get("oauth2"), "credentials.oauth2"
+    views = [_mapping(each).get("viewClass") for each in _mapping(credentials.get("fields")).values()]
+    if isinstance(block, dict):
+        known = {key: each for key, each in block.items() if key in OAUTH2}
+        yield from _keys(path, known, OAUTH2)
+        for key in ("client_id", "token_uri"):
+            if not block.get(key):
+                yield _warning(f"{path}.{key}", "missing", "is missing, so no token can be got", _near(key, block))
+        if "OAuthFieldView" not in views:
+            where = "the token is kept in the field `oauth`"
+            yield _warning(path, "no-token-field", f"no field has the viewClass OAuthFieldView: {where}")
+    elif "OAuthFieldView" in views and not credentials.get("oauth1"):
+        yield _warning("credentials.oauth2", "missing", "is missing, so nobody can get the token of its OAuthFieldView")
+
+
+def _help(path: str, written: object) -> Iterator[Problem]:
+    if isinstance(written, dict):
+        yield from _keys(path, written, HELP)
+    elif written is not None and not isinstance(written, str):
+        yield _wrong(path, "text or an object with description and link", written, severity="warning")
+
+
+def _without_effect(path: str, written: Mapping[str, Any], keys: Mapping[str, object]) -> Iterator[Problem]:
+    """A warning for each of the keys that asks for something (with a value: for that) that does not happen here."""
+    for key, asks in keys.items():
+        value = written.get(key)
+        if value is not None and value != {} and (asks is None or value is asks):
+            where = f"{path}.{key}" if path else key
+            yield _warning(where, "no-effect", f"has no effect here: {WITHOUT_EFFECT[key]}")
 
 
 def _auth_types(written: object) -> Iterator[Problem]:
@@ -122,8 +180,11 @@ def _auth_types(written: object) -> Iterator[Problem]:
 
 def _environment(written: object) -> Iterator[Problem]:
     for name, each in _mapping(written).items():
-        if not isinstance(each, dict):
-            yield _wrong(f"envVars.{name}", OBJECT, each)
+        if isinstance(each, dict):
+            yield from _keys(f"envVars.{name}", each, VARIABLE)
+        elif each is not None:
+            yield _wrong(f"envVars.{name}", OBJECT, each, severity="warning")
+    yield from _without_effect("", {"envVars": _mapping(written)}, {"envVars": None})
 
 
 def _offer(path: str, kind: str, name: str, written: object, files: frozenset[str]) -> Iterator[Problem]:
@@ -140,6 +201,8 @@ def _offer(path: str, kind: str, name: str, written: object, files: frozenset[st
         yield from _trigger_type(f"{path}.type", written)
     yield from _fields(f"{path}.fields", written.get("fields"))
     yield from _metadata(path, written, files)
+    yield from _help(f"{path}.help", written.get("help"))
+    yield from _without_effect(path, written, {"autoResolveObjectReferences": False})
 
 
 def _main(path: str, main: object, files: frozenset[str]) -> Iterator[Problem]:
@@ -197,7 +260,12 @@ def _metadata(path: str, written: Mapping[str, Any], files: frozenset[str]) -> I
 def _schema(path: str, schema: object, files: frozenset[str]) -> Iterator[Problem]:
     if isinstance(schema, str):
         name = main_file(schema, "node")
-        if name not in files:
+        if name in files:
+            return
+        if language(files) == "node":  # as with `main`
+            told = f"there is no file {schema} in this commit"
+            yield _warning(path, "schema-not-found", told, "fine if the build makes it")
+        else:
             yield Problem(path, "schema-not-found", f"there is no file {schema} in this commit", _near(name, files))
     elif schema is not None and not isinstance(schema, dict):
         yield Problem(path, "wrong-type", f"must be a JSON Schema or the path of one, not {kind_of(schema)}")
@@ -214,6 +282,7 @@ def _fields(path: str, fields: object) -> Iterator[Problem]:
         yield from _keys(where, written, FIELD)
         yield from _view(where, written)
         yield from _grants(f"{where}.grants", written.get("grants"))
+        yield from _help(f"{where}.help", written.get("help"))
         yield from _require(f"{where}.require", written.get("require"), _mapping(fields))
 
 
@@ -228,7 +297,8 @@ def _view(path: str, written: Mapping[str, Any]) -> Iterator[Problem]:
     if model is not None and not isinstance(model, dict | str):
         yield Problem(f"{path}.model", "wrong-type", f"must be an object or a function's name, not {kind_of(model)}")
     elif model is None and view in ("SelectView", "MultiSelectView"):
-        yield Problem(f"{path}.model", "no-model", f"is missing: a {view} needs its choices", 'like {"eu": "Europe"}')
+        told = f"is missing: a {view} needs its choices, so a text field is shown"
+        yield _warning(f"{path}.model", "no-model", told, 'like {"eu": "Europe"}')
 
 
 def _grants(path: str, grants: object) -> Iterator[Problem]:
@@ -241,11 +311,11 @@ def _require(path: str, require: object, fields: Mapping[str, Any]) -> Iterator[
         return
     names = [require] if isinstance(require, str) else require
     if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-        yield Problem(path, "wrong-type", f"must be a list of field names, not {kind_of(require)}")
+        yield _wrong(path, "a list of field names", require, severity="warning")
         return
     for name in names:
         if name not in fields:
-            yield Problem(path, "unknown-field", f"there is no field {name!r}", _near(name, fields))
+            yield _warning(path, "unknown-field", f"there is no field {name!r}", _near(name, fields))
 
 
 # What all objects have in common.
@@ -258,11 +328,13 @@ def _keys(path: str, written: Mapping[str, Any], known: Mapping[str, str]) -> It
         if key not in known:
             yield _warning(where, "unknown-key", "is not known here and is ignored", _near(key, known))
         elif value is not None and known[key] not in (ANYTHING, kind_of(value)):
-            yield _wrong(where, known[key], value)
+            yield _wrong(where, known[key], value, severity="error" if key in MATTERS else "warning")
 
 
-def _wrong(path: str, wanted: str, value: object) -> Problem:
-    return Problem(path, "wrong-type", f"must be {wanted}, not {kind_of(value)}", _converted(wanted, value))
+def _wrong(path: str, wanted: str, value: object, *, severity: Literal["error", "warning"] = "error") -> Problem:
+    ignored = ", and is ignored" if severity == "warning" else ""
+    message = f"must be {wanted}, not {kind_of(value)}{ignored}"
+    return Problem(path, "wrong-type", message, _converted(wanted, value), severity=severity)
 
 
 def _converted(wanted: str, value: object) -> str:

@@ -9,10 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-__all__ = ["BuildState", "Catalog", "Described", "Field", "Listing", "Offer", "Selector"]
+__all__ = ["BuildState", "Catalog", "Described", "Field", "Help", "Listing", "Offer", "Selector"]
 
 Selector = str | int
 """How a step names a component version: ``"latest"``, a revision number or a semantic version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """More than a description; either part may be empty."""
+
+    description: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,11 @@ class Field:
     order: float = 0.0
     default: Any = None
     note: str = ""
+    prompt: str = ""
+    placeholder: str = ""
+    prefix: str = ""
+    suffix: str = ""
+    help: Help | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +58,12 @@ class Offer:
     trigger_type: Literal["polling", "webhook", "listener"] | None = None
     fields: Mapping[str, Field] = field(default_factory=dict)
     metadata: Mapping[str, Any] | str | None = None
+    """``in`` and ``out``, each a JSON Schema or its path; or the path of both."""
+    dynamic_metadata: bool | str = False
+    """The module tells its schemas: by ``getMetaModel``, or by the function of this name. Goes before ``metadata``."""
     deprecated: bool = False
+    help: Help | None = None
+    order: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,10 @@ class Described:
     description: str = ""
     version: str | None = None
     language: Literal["python", "node"] = "python"
+    deprecated: bool = False
+    help: Help | None = None
+    service: str = ""
+    """Which of the vendor's special components it is, like ``router``; of others empty."""
     has_credentials: bool = False
     credential_fields: Mapping[str, Field] = field(default_factory=dict)
     """What a credential of it holds."""

@@ -381,3 +381,27 @@ def test_a_component_is_shown_with_what_its_fields_mean(server: Server, capsys: 
     assert "Keys separated by dots; e.g. order.lines" in said
     assert "Folder; default /srv/[in]; a path that the step may read" in said
     assert "Kind; one of csv, json" in said
+
+
+def test_a_component_is_shown_with_its_credential_and_what_is_deprecated(server: Server, capsys: Out) -> None:
+    key = {"label": "Key", "viewClass": "PasswordFieldView", "required": True, "note": "from the shop's settings"}
+    descriptor = {
+        "deprecated": True,
+        "credentials": {"fields": {"key": key, "odd": "text"}, "oauth2": {"client_id": "x"}},
+        "actions": {"old": {"deprecated": True}, "new": {}},
+    }
+    actions = [{"name": name, "type": None, "title": name.title()} for name in ("old", "new")]
+    server.answers |= {
+        "GET /components/shop": {
+            "name": "shop", "title": "Shop", "description": "", "latest": 1, "flows": [], "created_at": 0,
+            "git_path": "/git/shop.git", "triggers": [], "actions": actions,
+        },
+        "GET /components/shop/versions/1": {"descriptor": descriptor},
+    }  # fmt: skip
+    assert main(["component", "show", "shop"]) == 0
+    said = capsys.readouterr().out
+    assert "Shop (deprecated)" in said
+    assert "Old (deprecated)" in said and "New (deprecated)" not in said
+    assert "its credential, which gets tokens by OAuth 2" in said
+    assert "from the shop's settings" in said and "required" in said
+    assert "odd" not in said

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from headrace.components.descriptor import Descriptor, main_file, read
 from headrace.errors import Invalid
+from headrace.flows.catalog import Help
 
 
 def test_a_descriptor_is_described() -> None:
@@ -54,6 +55,25 @@ def test_a_descriptor_is_described() -> None:
     assert (path.grants, path.required, path.require, path.order) == ("write", True, ("mode",), 5.0)
     assert (path.default, path.note, path.label) == ("x", "n", "Path")
     assert (mode.model, mode.view_class) == ("modes", "SelectView")
+
+
+def test_what_forms_and_hooks_need_is_described() -> None:
+    text = {"prompt": "p", "placeholder": "h", "prefix": "<", "suffix": ">", "help": {"link": "/l"}}
+    document = {
+        "help": {"description": "more", "link": "/help"},
+        "deprecated": True,
+        "service": "router",
+        "credentials": {"fields": {"key": {"viewClass": "PasswordFieldView", **text}}, "oauth2": {"client_id": "x"}},
+        "actions": {"a": {"main": "./a", "dynamicMetadata": "getSchemas", "order": 2, "help": "see there"}},
+    }
+    described = Descriptor(document).described("c", 1, "node")
+    assert (described.help, described.deprecated, described.service) == (Help("more", "/help"), True, "router")
+    assert described.oauth2 == {"client_id": "x"}
+    key = described.credential_fields["key"]
+    assert (key.prompt, key.placeholder, key.prefix, key.suffix, key.help) == ("p", "h", "<", ">", Help("", "/l"))
+    offer = described.offer("action", "a")
+    assert offer is not None
+    assert (offer.main, offer.dynamic_metadata, offer.order, offer.help) == ("a", "getSchemas", 2.0, Help("see there"))
 
 
 def test_a_trigger_without_type_is_a_webhook() -> None:
