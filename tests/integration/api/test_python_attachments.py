@@ -47,37 +47,6 @@ async def parts() -> AsyncIterator[bytes]:
 
 
 async def test_async_code_stores_and_reads(attachments: Attachments, store: tuple[str, str, Objects]) -> None:
-    everything: tuple[Any, ...] = (
-        DATA,
-        bytearray(DATA),
-        io.BytesIO(DATA),
-        (DATA[i : i + 99_999] for i in range(0, len(DATA), 99_999)),
-        parts(),
-    )
-    for given in everything:
-        entry = await attachments.put(given, content_type="x/y", keep=60)
-        assert (entry["content-type"], entry["size"]) == ("x/y", len(DATA))
-        async with attachments.open(entry) as file:
-            assert b"".join([chunk async for chunk in file]) == DATA
-        async with attachments.open(entry["url"]) as file:
-            assert (await file.read(10), await file.read()) == (DATA[:10], DATA[10:])
-    infos = await store[2].all()
-    assert len(infos) == 5
-    assert {(each.metadata["content-type"], each.expires - each.created) for each in infos} == {("x/y", 60_000)}
-
-
-async def test_blocking_code_stores_and_reads(attachments: Attachments) -> None:
-    def work() -> bytes:
-        entry = attachments.put(iter([DATA[:5], b"", DATA[5:]])).result()
-        message = Attachments({"a.bin": entry}, attachments._files)
-        with message.open("a.bin") as file:
-            first = file.read(7)
-            return first + b"".join(file)
-
-    assert await blocking(work) == DATA
-
-
-async def test_an_empty_file(attachments: Attachments) -> None:
     slices = (DATA[start : start + 99_999] for start in range(0, len(DATA), 99_999))
     everything: list[Any] = [DATA, bytearray(DATA), io.BytesIO(DATA), slices, parts()]
     for given in everything:
