@@ -73,7 +73,8 @@ async def test_blocking_code_stores_and_reads(attachments: Attachments) -> None:
 
 
 async def test_an_empty_file(attachments: Attachments) -> None:
-    for given in (b"", iter([])):
+    nothing: list[Any] = [b"", iter([])]
+    for given in nothing:
         entry = await attachments.put(given)
         async with attachments.open(entry) as file:
             assert await file.read() == b""
