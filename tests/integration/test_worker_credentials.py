@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from headrace.bus.secrets import Secret, merged
-from headrace.flows.deployment import DeploymentSpec, StepSpec
+from headrace.flows.deployment import DeploymentSpec, Grants, StepSpec
 from headrace.testing.plane import Plane, RunningWorker, until
 
 ID = "cred1"
@@ -111,20 +111,54 @@ async def test_only_hosts_with_init_start_again_and_only_for_a_person(plane: Pla
     assert all(each.restarts == 0 for each in (await worker.state()).steps)
 
 
-async def test_calls_end_before_a_host_starts_again_and_none_is_made_twice(plane: Plane) -> None:
-    slow = INIT.replace("return {", "__import__('time').sleep(0.05)\n    return {'n': msg.body['n'], ").replace(
-        "async def process", "def process"
-    )
-    spec = plane.chain(hook(plane), step(plane, "show", slow, concurrency=3))
+COUNTING = """
+import pathlib, time
+first = {}
+async def init(ctx, cfg):
+    first.update(cfg)
+def process(ctx, msg, cfg):
+    folder = pathlib.Path(cfg["folder"])
+    with open(folder / "calls", "a") as file:
+        print(msg.body["n"], file=file)
+    time.sleep(msg.body["takes"])
+    return {"n": msg.body["n"], "token": first["token"]}
+"""
+
+
+def shared(plane: Plane) -> tuple[Path, dict[str, Any]]:
+    """A folder that the test and a step have in common, and the options that grant it."""
+    folder = plane.folder / "shared"
+    folder.mkdir()
+    folder.chmod(0o777)
+    return folder, {"fields": {"folder": str(folder)}, "grants": Grants(write=(str(folder),))}
+
+
+async def test_a_busy_host_starts_again_between_two_calls_and_none_is_made_twice(plane: Plane) -> None:
+    folder, granted = shared(plane)
+    spec = plane.chain(hook(plane), step(plane, "show", COUNTING, **granted))
     await plane.live(spec)
     for number in range(60):
-        await plane.send(spec, {"n": number})
-        if number % 20 == 10:
-            await arrived(plane, spec, "show", number // 2)
-            await edit(plane, {"token": f"token-{number}"})
+        await plane.send(spec, {"n": number, "takes": 0.02})
+    await arrived(plane, spec, "show", 5)
+    await edit(plane, {"token": "edited-token"})
     bodies = await arrived(plane, spec, "show", 60)
-    assert sorted(body["n"] for body in bodies) == list(range(60))
-    assert not await plane.errors(spec, "show")
+    assert [body["n"] for body in bodies] == list(range(60))
+    assert [body["token"] for body in bodies] == sorted((body["token"] for body in bodies), reverse=True)
+    assert bodies[-1]["token"] == "edited-token"
+    assert (folder / "calls").read_text().split() == [str(number) for number in range(60)]
+
+
+async def test_a_call_that_takes_long_is_not_cut_short(plane: Plane) -> None:
+    folder, granted = shared(plane)
+    spec = plane.chain(hook(plane), step(plane, "show", COUNTING, **granted), stop_within=0.2)
+    await plane.live(spec)
+    await plane.send(spec, {"n": 1, "takes": 1.5})
+    await until((folder / "calls").exists, what="the call has begun")
+    await edit(plane, {"token": "edited-token"})
+    assert await arrived(plane, spec, "show", 1) == [{"n": 1, "token": "first-token-1"}]
+    await plane.send(spec, {"n": 2, "takes": 0})
+    assert (await arrived(plane, spec, "show", 2))[1] == {"n": 2, "token": "edited-token"}
+    assert (folder / "calls").read_text().split() == ["1", "2"]
 
 
 async def test_a_listener_is_opened_again_with_the_changed_credential(plane: Plane) -> None:
@@ -156,6 +190,38 @@ async def test_what_a_component_writes_back_is_durable_and_reaches_other_steps(p
     assert (await arrived(plane, spec, "show", 1))[0]["token"] in ("first-token-1", "written-token")
     await plane.send(spec, {"token": "third-token"})
     assert (await arrived(plane, spec, "update", 2))[1] == {"token": "written-token"}
+
+
+PATIENT = """
+import asyncio, pathlib
+async def process(ctx, msg, cfg):
+    folder = pathlib.Path(cfg["folder"])
+    while not (folder / "go").exists():
+        await asyncio.sleep(0.01)
+    writing = ctx.update_keys({"token": "written-token"})
+    (folder / "asked").touch()
+    await writing
+    return {"kept": True}
+"""
+
+
+async def test_what_is_written_back_while_the_broker_is_away_waits_for_it(plane: Plane) -> None:
+    folder, granted = shared(plane)
+    spec = plane.chain(hook(plane), step(plane, "update", PATIENT, **granted))
+    worker = await plane.live(spec)
+    await plane.send(spec, {})
+
+    async def called() -> bool:
+        return bool((await worker.state()).steps[1].open)
+
+    await until(called, what="the call has begun")
+    await plane.broker.stop()
+    (folder / "go").touch()
+    await until((folder / "asked").exists, what="the component writes back, to nobody")
+    await plane.broker.start()
+    assert await arrived(plane, spec, "update", 1) == [{"kept": True}]
+    assert (await plane.secrets.get(ID)).values["token"] == "written-token"
+    assert not await plane.errors(spec, "update")
 
 
 async def test_writing_back_without_a_credential_is_refused(plane: Plane) -> None:

@@ -17,11 +17,10 @@ from typing import Any, Literal
 from headrace.components.program import end, finished, status
 from headrace.errors import NotFound, Refused, TooLarge, Unavailable
 from headrace.flows.catalog import Offer
-from headrace.flows.deployment import Code
 from headrace.flows.redaction import Redaction
 from headrace.sandbox import Command, resident
 
-__all__ = ["LARGEST_ANSWER", "Question", "Terms", "ask", "host_arguments", "verdict"]
+__all__ = ["LARGEST_ANSWER", "Question", "Terms", "ask", "verdict"]
 
 Hook = Literal["verify_credentials", "meta_model", "select_model"]
 
@@ -85,14 +84,6 @@ def verdict(answer: Any) -> tuple[bool, str]:
         reason = answer.get("reason") if isinstance(answer, dict) else ""
         return False, reason if isinstance(reason, str) and reason else "the component says that they are wrong"
     return False, 'the component said neither yes nor no: it must answer true or {"verified": true}'
-
-
-def host_arguments(code: Code, hosts: str) -> tuple[list[str], str]:
-    """Arguments that start the host of a component's language, and the folder with its program."""
-    folder = f"{hosts}/{code.language}"
-    if code.language == "python":
-        return [code.interpreter, "-I", f"{folder}/headrace_host"], folder
-    return [code.interpreter, f"{folder}/host.js"], folder
 
 
 class _Host:

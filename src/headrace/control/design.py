@@ -16,7 +16,7 @@ import structlog
 
 from headrace import sandbox
 from headrace.components.descriptor import Descriptor
-from headrace.components.design_time import Question, Terms, ask, host_arguments, verdict
+from headrace.components.design_time import Question, Terms, ask, verdict
 from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
 from headrace.flows.catalog import Described
 from headrace.flows.deployment import Code
@@ -168,7 +168,7 @@ class Design:
 
     def _command(self, version: ComponentVersion) -> sandbox.Command:
         code = msgspec.convert(version.build, Code)
-        arguments, folder = host_arguments(code, self._hosts)
+        arguments, folder = code.host(self._hosts, self._settings.step_memory)
         return sandbox.command(
             arguments,
             cwd=code.root,

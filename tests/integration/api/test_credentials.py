@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from tests.integration.api import vault
-from tests.integration.api.conftest import Served
+from tests.integration.api.conftest import Served, serving
 
 from headrace.store import flows
 from headrace.testing.plane import until
@@ -297,11 +298,13 @@ async def test_a_component_that_does_not_answer_is_ended(
 
 async def test_the_host_ends_when_nobody_waits_any_more(served: Served, root: Path) -> None:
     await create(served)
-    asking = asyncio.create_task(served.post("/components/vault/choices", step("hang", field="shelf")))
-    await until(lambda: hosts(root), what="the host runs")
-    asking.cancel()
-    await asyncio.gather(asking, return_exceptions=True)
-    await until(lambda: not hosts(root), what="the host is gone")
+    async with serving(served.app) as url, httpx.AsyncClient(headers=served.client.headers) as client:
+        asked = step("hang", field="shelf")
+        asking = asyncio.create_task(client.post(f"{url}/api/v1/components/vault/choices", json=asked, timeout=60))
+        await until(lambda: hosts(root), what="the host runs")
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await until(lambda: not hosts(root), what="the host is gone")
 
 
 async def test_a_credential_goes_to_hosts_of_its_own_component_only(served: Served, root: Path) -> None:
