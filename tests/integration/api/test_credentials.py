@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import psutil
 import pytest
 from tests.integration.api import vault
 from tests.integration.api.conftest import Served, serving
 
-from headrace.store import flows
+from headrace.control.compile import compile_row
+from headrace.errors import Refused
+from headrace.store import credentials as store
+from headrace.store import deployments, flows
 from headrace.testing.plane import until
 
 PASSWORD = "s3cr3t-Pass/word+1"
@@ -171,6 +175,30 @@ async def test_a_draft_is_linted_with_the_credentials_there_are(served: Served, 
     assert [each["reason"] for each in linted["problems"]] == ["credential-not-found"] * 2
     await create(served)
     assert (await served.post("/flows/lint", {"document": FLOW}))["problems"] == []
+
+
+async def test_a_deployment_names_a_credential_by_its_id_and_grants_nobody_the_keys(served: Served, root: Path) -> None:
+    await create(served)
+    parts = served.parts
+    async with parts.db.begin() as conn:
+        flow = await flows.create(conn, "keep")
+        await flows.add_version(conn, flow.id, FLOW)
+        epoch = await flows.next_epoch(conn, flow.id)
+        resolved = {name: {"component": "vault", "revision": 1, "commit": "a" * 40} for name in ("hook", "store")}
+        await deployments.create(conn, flow.id, epoch, 1, resolved)
+    elsewhere = parts.settings.model_copy(update={"key_file": Path("/etc/headrace.keys")})
+    async with parts.db.read() as conn:
+        spec = await compile_row(conn, elsewhere, flow.id, epoch)
+    credential = await parts.credentials.get("prod")
+    assert [each.credential for each in spec.steps] == [credential.id] * 2
+    assert "/etc/headrace.keys" in spec.private
+    assert PASSWORD.encode() not in msgspec.json.encode(spec)
+    async with parts.db.begin() as conn:
+        await store.remove(conn, credential.id)  # behind everybody's back
+    with pytest.raises(Refused) as caught:
+        async with parts.db.read() as conn:
+            await compile_row(conn, elsewhere, flow.id, epoch)
+    assert caught.value.reason == "credential-not-found"
 
 
 async def test_a_new_key_reads_everything_and_the_old_one_nothing(served: Served, root: Path) -> None:
