@@ -269,6 +269,16 @@ async def test_environments_and_code_belong_to_the_platform(shop: Shop, tongue: 
     assert owners == {0}
 
 
+async def test_a_strict_umask_keeps_nobody_out(shop: Shop, tongue: Tongue) -> None:
+    before = os.umask(0o077)
+    try:
+        code = await shop.build(tongue.files(tongue.uses_ledger, "==2.0.0"))
+    finally:
+        os.umask(before)
+    assert "    ledger 2.0.0" in shop.log
+    present(code)
+
+
 async def test_unused_environments_are_swept(shop: Shop, tongue: Tongue) -> None:
     used = await shop.build(tongue.files(tongue.uses_ledger, "<2"))
     kept = shop.envs

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -80,7 +81,8 @@ def local_paths(values: Iterable[str]) -> list[str]:
 def _fresh(env: Path, user: int) -> None:
     _marker(env).unlink(missing_ok=True)
     shutil.rmtree(env, ignore_errors=True)
-    env.mkdir(mode=0o755)
+    env.mkdir()
+    env.chmod(0o755)
     give_top(env, user)
 
 
@@ -103,10 +105,23 @@ def give_top(folder: Path, user: int) -> None:
 
 
 def give(folder: Path, user: int) -> None:
-    """Make everything in a folder the user's. Only root can; anyone else owns it already."""
+    """Make everything in a folder the user's, and let everyone read it, whatever umask it was made with.
+
+    Only root can, and has to: for anyone else builds and hosts run as the same user.
+    """
     if not is_root():
         return
+    _give_one(str(folder), user)
     for place, folders, files in os.walk(folder):
-        os.lchown(place, user, user)
-        for name in (*folders, *files):
-            os.lchown(os.path.join(place, name), user, user)  # noqa: PTH118 - thousands of them
+        for name in (*folders, *files):  # links to folders are among the folders, and not walked into
+            _give_one(os.path.join(place, name), user)  # noqa: PTH118 - thousands of them
+
+
+def _give_one(path: str, user: int) -> None:
+    found = os.lstat(path)
+    if found.st_uid != user or found.st_gid != user:
+        os.lchown(path, user, user)
+    kind, mode = stat.S_IFMT(found.st_mode), stat.S_IMODE(found.st_mode)
+    readable = mode | (0o555 if kind == stat.S_IFDIR or mode & 0o100 else 0o444)
+    if kind in (stat.S_IFDIR, stat.S_IFREG) and readable != mode:
+        os.chmod(path, readable & 0o777)  # noqa: PTH101

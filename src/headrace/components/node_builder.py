@@ -245,6 +245,7 @@ class NodeBuilder:
             work.log.stage(f"making the environment ({count})")
             for name, contents in (("package.json", manifest), (lock.name, text), (".npmrc", config)):
                 (env / name).write_text(contents)
+                (env / name).chmod(0o644)
             await self._ci(work, env, lock, "--omit=dev")
 
         name = _digest(LAYOUT, node.program, node.version, node.npm_version, str(lock.legacy_peers), config, lock.name,

@@ -190,6 +190,7 @@ class PythonBuilder:
 
     async def _sync(self, order: Order, env: Path, lock: str, log: BuildLog) -> None:
         (env / "requirements.lock").write_text(lock)
+        (env / "requirements.lock").chmod(0o644)
         async with self._work_folder(order, bool(_LOCAL.search(lock))) as (folder, write):
             arguments = ("pip", "sync", "--python", str(env / "bin/python"), str(env / "requirements.lock"))
             status, _ = await self._uv(log, arguments, folder=folder, write=(env, *write))

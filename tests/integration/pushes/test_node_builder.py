@@ -101,6 +101,15 @@ async def test_a_lock_of_any_age_is_heeded(shop: Shop, packages: Registry, versi
     assert "making the environment (1 package)" in shop.log
 
 
+async def test_an_old_lock_brings_no_peers(shop: Shop, packages: Registry) -> None:
+    packages.add("plugin", "1.0.0", {"index.js": ""}, peerDependencies={"ledger": "2.0.0"})
+    dist = packages.dist("plugin", "1.0.0")
+    entry = {"version": "1.0.0", "resolved": dist["tarball"], "integrity": dist["integrity"]}
+    written = json.dumps({**json.loads(lock(packages, 1)), "dependencies": {"plugin": entry}})
+    code = await shop.build(component(files={"package-lock.json": written}, dependencies={"plugin": "*"}))
+    assert modules(code) == ["plugin"]
+
+
 async def test_a_shrinkwrap_goes_before_a_lock(shop: Shop, packages: Registry) -> None:
     files = {"npm-shrinkwrap.json": lock(packages), "package-lock.json": lock(packages, ledger="2.0.0")}
     await shop.build(component(USES, files, dependencies={"ledger": "*"}))
@@ -280,8 +289,10 @@ async def test_a_package_in_a_folder_of_the_component(shop: Shop) -> None:
         "own/ledger/package.json": json.dumps({"name": "ledger", "version": "9.0.0"}),
         "own/ledger/index.js": "exports.VALUE = 'own';\n",
     }
-    await shop.build(component(USES, files, dependencies={"ledger": "file:./own/ledger"}))
+    needs = {"dependencies": {"ledger": "file:./own/ledger"}, "devDependencies": {"compiler": "1.0.0"}}
+    code = await shop.build(component(USES, files, **needs))
     assert "    ledger own" in shop.log
+    assert modules(code) == ["ledger"]
     assert shop.envs == []
 
 
@@ -456,6 +467,7 @@ async def test_a_node_outside_of_usr_builds_and_runs(shop: Shop, packages: Regis
     code = await shop.build(component(USES, dependencies={"ledger": "1.0.0"}, scripts={"build": "which node npm"}))
     assert code.interpreter == moved.program
     assert str(prefix) in code.visible
+    assert shop.log.count(f"    {code.visible[0]}/n") == 2, "node and npm of scripts"
     assert "    ledger 1.0.0" in shop.log
 
 
