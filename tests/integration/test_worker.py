@@ -222,9 +222,9 @@ async def test_concurrency_one_keeps_order_and_more_runs_side_by_side(plane: Pla
     assert max(body["most"] for body in bodies) <= 4
 
 
-async def test_a_call_over_its_time_is_cancelled_and_one_that_ignores_that_is_killed(plane: Plane) -> None:
+async def test_a_call_over_its_time_is_cancelled(plane: Plane) -> None:
     hang = (
-        "import asyncio, time\n"
+        "import asyncio\n"
         "async def process(ctx, msg, cfg, snapshot):\n"
         "    if msg.body['n'] == 0:\n"
         "        await asyncio.sleep(3600)\n"
@@ -237,6 +237,27 @@ async def test_a_call_over_its_time_is_cancelled_and_one_that_ignores_that_is_ki
     (error,) = await errors(plane, spec, "hang")
     assert error.failure.reason == "timeout"
     assert await arrived(plane, spec, "hang", 1) == [{"n": 1}]
+
+
+async def test_a_call_that_ignores_its_cancellation_fails_by_its_timeout_and_nobody_else_is_to_blame(
+    plane: Plane,
+) -> None:
+    hang = (
+        "import time\n"
+        "def process(ctx, msg, cfg, snapshot):\n"
+        "    yield {'began': msg.body['n']}\n"
+        "    if msg.body['n'] == 1:\n"
+        "        time.sleep(3600)\n"
+        "    yield msg.body\n"
+    )
+    spec = plane.chain(hook(plane), action(plane, "hang", hang, timeout=0.5))
+    worker = await plane.live(spec)
+    sent = [await plane.send(spec, {"n": number}) for number in range(4)]
+    (error,) = await errors(plane, spec, "hang")
+    assert error.failure.reason == "timeout" and error.message.execution == sent[1].execution
+    bodies = await arrived(plane, spec, "hang", 7)
+    assert bodies == [{"began": 0}, {"n": 0}, {"began": 1}, {"began": 2}, {"n": 2}, {"began": 3}, {"n": 3}]
+    assert (await step_state(worker, "hang")).restarts == 1
 
 
 async def test_print_and_logger_reach_the_log_of_the_step(plane: Plane) -> None:

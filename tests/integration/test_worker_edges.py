@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.integration.test_worker import action, arrived, errors, hook, listener, logged, step_state
 
@@ -443,6 +444,24 @@ async def test_a_host_that_ignores_everything_is_ended_all_the_same(plane: Plane
     assert time.monotonic() - began < 8
     await until(lambda: not host.is_running() or host.status() == "zombie")
     assert (await journal.depth(plane.bus, spec.flow_id, spec.epoch, "stubborn")).total == 1
+
+
+async def test_what_a_host_started_ends_with_it_without_a_sandbox_too(plane: Plane) -> None:
+    starts = (
+        "import subprocess\n"
+        "def process(msg):\n"
+        "    child = subprocess.Popen(['sleep', '600'])\n"
+        "    print('started', child.pid, flush=True)\n"
+    )
+    spec = plane.chain(hook(plane), action(plane, "starts", starts), sandbox="off")
+    worker = await plane.live(spec)
+    await plane.send(spec, {"n": 1})
+    line = await logged(plane, spec, "starts", "started")
+    child = psutil.Process(int(line.split()[-1]))
+    assert child.is_running()
+    worker.host(await worker.state(), "starts").kill()
+    await until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    await logged(plane, spec, "starts", "killed by SIGKILL")
 
 
 async def test_a_drained_worker_can_be_made_live_again(plane: Plane) -> None:

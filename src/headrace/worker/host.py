@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -216,9 +217,9 @@ class Host:
         self._again.set()
 
     def kill(self) -> None:
-        """End the process now. Safe twice, and without one."""
+        """End the process now, and those it started. Safe twice, and without one."""
         if self._process is not None and not self._gone.is_set():
-            self._process.kill()
+            _kill_session(self._process)
 
     # -- process --------------------------------------------------------------------------------------------
 
@@ -275,9 +276,10 @@ class Host:
         def ended() -> None:
             self._loop.remove_reader(handle)
             os.close(handle)
+            _kill_session(process)  # what it left behind; while it is not reaped, its number is nobody else's
             code = process.wait()
             if not self.reason:
-                self.reason = f"exit code {code}" if code >= 0 else f"killed by signal {-code}"
+                self.reason = _ending(code)
             self._exited = True
             self._lost()
             if self._transport is None:
@@ -487,6 +489,22 @@ async def _ended(tasks: list[asyncio.Task[None]], seconds: float) -> None:
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
+
+
+def _kill_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all it started: it leads a session of its own (`headrace.sandbox.Command.options`)."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _ending(code: int) -> str:
+    """How a process ended. bubblewrap, like a shell, tells of a signal by 128 and its number."""
+    number = -code if code < 0 else code - 128
+    try:
+        return f"killed by {signal.Signals(number).name}"
+    except ValueError:
+        return f"exit code {code}"
 
 
 def _with_next_step(error: Exception) -> str:

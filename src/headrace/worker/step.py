@@ -391,9 +391,14 @@ class Step:
         self.pump()
 
     def host_gone(self) -> None:
-        """Put the open messages back in front. See `headrace.worker.host.Owner`."""
+        """Put the open messages back in front; those that were over their time have failed.
+
+        See `headrace.worker.host.Owner`.
+        """
         self._renewing = False
-        lost = [call for call in self._calls.values() if not call.ended]
+        open_ = [call for call in self._calls.values() if not call.ended]
+        late = [call for call in open_ if call.cancelled]
+        lost = [call for call in open_ if not call.cancelled]
         for call in lost:
             call.dropped = True
             call.held.most = max(call.held.most, call.outputs)
@@ -404,9 +409,21 @@ class Step:
             self._line.let_go(call.held for call in lost)
             self._check_idle()
         elif lost:
-            self._line.back([call.held for call in lost], suspect=True)
-            if len(lost) == 1:
+            self._line.back([call.held for call in lost], suspect=not late)
+            if len(lost) == 1 and not late:
                 self._blame(lost[0])
+        for call in late:
+            self._overran(call)
+
+    def _overran(self, call: Call) -> None:
+        """It did not heed its cancellation, and its host was ended for it."""
+        call.ended = call.dropped = True
+        call.us = int((self._loop.time() - call.started) * 1e6)
+        self._settling += 1
+        text = f"no end within {self.step.timeout:g} s; the cancellation was not heeded, so the host was ended"
+        call.failure = Failure(name="TimeoutError", message=text, reason="timeout")
+        if not call.unconfirmed:
+            self._settle(call)
 
     def _blame(self, call: Call) -> None:
         """It was alone in flight. Nothing is taken until that is durable, and the message keeps its place."""
