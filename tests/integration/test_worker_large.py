@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -16,8 +17,11 @@ from headrace.bus import journal, subjects
 from headrace.bus import message as envelope
 from headrace.bus.objects import Objects, references
 from headrace.control.object_token import ObjectTokens
+from headrace.control.sweep import Sweep
+from headrace.errors import Unavailable
 from headrace.flows.deployment import DeploymentSpec, Retry, StepSpec
 from headrace.settings import Settings
+from headrace.store.database import Database
 from headrace.testing.plane import Plane, until
 
 MB = 1024 * 1024
@@ -297,3 +301,66 @@ async def test_components_hand_files_on(plane: Plane) -> None:
         [stored] = await objects(plane, spec).all()
         assert references(envelope.encode(emitted)) == [stored.name]
         await worker.stop()
+
+
+@pytest.mark.timeout(300)
+async def test_a_sweep_at_every_moment_takes_nothing_that_is_needed(plane: Plane) -> None:
+    """While workers are killed, large bodies pass, are delayed and fail; their time is over from the start."""
+    spec = plane.chain(
+        step(plane, "hook", GROW, trigger=True, carry=("hook",)),
+        step(plane, "later", FAIL_FIRST, fields={"failures": 1}, retry=Retry(attempts=2, first=0.3), carry=("hook",)),
+        step(plane, "last", LENGTHS, input='{"n": $steps.hook.body.n, "text": $steps.hook.body.text}'),
+        inline_limit=INLINE,
+        journal_keep=0.001,
+    )
+    db = Database(f"sqlite:///{plane.folder / 'db.sqlite3'}")
+    await db.migrate()
+    sweep = Sweep(db, plane.bus, Settings(data=plane.folder / "data"))
+    swept = 0
+
+    async def keep_sweeping() -> None:
+        nonlocal swept
+        while True:
+            with suppress(Unavailable):
+                swept += await sweep._flow(spec.flow_id)
+            await asyncio.sleep(0.02)
+
+    worker = await plane.live(spec)
+    sweeping = asyncio.create_task(keep_sweeping())
+    numbers = range(30)
+    done: dict[int, list[int]] = {}
+    undo = await plane.bus.on_message(
+        subjects.output(spec.flow_id, spec.epoch, "last"), lambda *message: _note(done, message[2])
+    )
+    for number in numbers:
+        await plane.send(spec, {"n": number, "size": 200 * 1024})
+        if number % 10 == 9:
+            worker.kill()
+            worker = plane.restart(spec)
+            await worker.activate()
+
+    async def over() -> bool:
+        failed = [each.failure for name in ("hook", "later", "last") for each in await plane.errors(spec, name)]
+        assert failed == []
+        return all(sorted(done.get(each, ())) == [5, 200 * 1024] for each in numbers)
+
+    await until(over, within=60)
+    await drained(plane, spec)
+
+    async def empty() -> bool:
+        return not await objects(plane, spec).all()
+
+    await until(empty, what="everything is swept in the end")
+    assert swept >= len(numbers)
+    sweeping.cancel()
+    await asyncio.gather(sweeping, return_exceptions=True)
+    await undo()
+    await db.close()
+    await worker.stop()
+
+
+def _note(done: dict[int, list[int]], data: bytes) -> None:
+    body = msgspec.json.decode(envelope.decode(data).body)
+    lengths = done.setdefault(body["n"], [])
+    if body["length"] not in lengths:  # a repeat on its way into the journal, which drops it
+        lengths.append(body["length"])

@@ -37,22 +37,27 @@ def shed(message: Message, limit: int) -> tuple[bytes, tuple[Body, ...]]:
 
     The largest go first. An envelope of many small parts may stay larger.
     """
-    data = envelope.encode(message)
-    if len(data) <= limit:
-        return data, ()
-    left: dict[str, Body] = {}
+    present = sorted(_present(message).items(), key=_by_size, reverse=True)
+    # What is over the limit by itself has to leave in any case: it is not encoded first.
+    left = {part: Body(new_object_id(), body) for part, body in present if _size(body) > max(limit, SMALLEST)}
+    data = envelope.encode(_lightened(message, left) if left else message)
     over = len(data) - limit
-    for part, body in sorted(_present(message).items(), key=_by_size, reverse=True):
-        size = len(memoryview(body))
-        if over <= 0 or size < SMALLEST:
-            break
-        left[part] = Body(new_object_id(), body)
-        over -= size
-    return envelope.encode(_lightened(message, left)), tuple(left.values())
+    if over > 0:
+        for part, body in present[len(left) :]:
+            if over <= 0 or _size(body) < SMALLEST:
+                break
+            left[part] = Body(new_object_id(), body)
+            over -= _size(body)
+        data = envelope.encode(_lightened(message, left))
+    return data, tuple(left.values())
+
+
+def _size(body: msgspec.Raw) -> int:
+    return len(memoryview(body))
 
 
 def _by_size(item: tuple[str, msgspec.Raw]) -> int:
-    return len(memoryview(item[1]))
+    return _size(item[1])
 
 
 def _present(message: Message) -> dict[str, msgspec.Raw]:
@@ -64,7 +69,7 @@ def _present(message: Message) -> dict[str, msgspec.Raw]:
 def _lightened(message: Message, left: Mapping[str, Body]) -> Message:
     changes: dict[str, Any] = {"passthrough": dict(message.passthrough)}
     for part, body in left.items():
-        outside = {"body": NOTHING, "large": Large(body.object, len(memoryview(body.data)))}
+        outside = {"body": NOTHING, "large": Large(body.object, _size(body.data))}
         if part:
             changes["passthrough"][part] = msgspec.structs.replace(message.passthrough[part], **outside)
         else:

@@ -55,8 +55,8 @@ REFERENCES = "Headrace-Objects"
 MANY = "*"
 MOST_LISTED = 100
 
-MARK = b"~"
-"""A byte of every id, rare in JSON: looking for a single one costs next to nothing."""
+MARK = ord("~")
+"""A byte of every id, rare in JSON: looking for a single one, as a number, costs next to nothing."""
 _ID = re.compile(rb"obj~[0-9a-f]{22}")
 _encode = msgspec.json.Encoder().encode
 
@@ -333,8 +333,11 @@ class Objects:
         """Content (nuids) that belongs to none of ``infos`` and to which nothing was added for that many seconds."""
         known = {each.nuid for each in infos}
         prefix = f"$O.{self._flow_id}.C."
-        info = await self._bus.api(f"STREAM.INFO.{self._stream}", {"subjects_filter": f"{prefix}>"})
-        found = []
+        found: list[str] = []
+        try:
+            info = await self._bus.api(f"STREAM.INFO.{self._stream}", {"subjects_filter": f"{prefix}>"})
+        except NotFound:
+            return found
         for subject in info["state"].get("subjects") or {}:
             nuid = subject.removeprefix(prefix)
             if nuid in known:

@@ -152,6 +152,8 @@ class Sweep:
             with suppress(NotFound):
                 async for entry in self._bus.read(stream, places):
                     found.update(references(entry.data))
+                    if entry.subject.startswith("due."):
+                        oldest = entry.at if oldest is None else min(oldest, entry.at)
         async with self._db.read() as conn:
             found |= await failures.objects(conn, flow_id)
         return Needed(frozenset(found), oldest)

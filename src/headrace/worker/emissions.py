@@ -131,9 +131,8 @@ class Emissions:
             text = f"the body has {len(body)} bytes; the limit (message_limit) is {self._limit}"
             self._too_large(call, frame, text)
             return
-        data: bytes = envelope.encode(out)
         large: tuple[Body, ...] = ()
-        if len(data) > self._inline:
+        if len(body) > self._inline or len(data := envelope.encode(out)) > self._inline:
             data, large = shed(out, self._inline)
             if len(data) > LARGEST_ENVELOPE:
                 text = f"with headers and attachments the message has {len(data)} bytes; at most {LARGEST_ENVELOPE}"

@@ -37,7 +37,9 @@ class _Sent:
         self.bodies = bodies
         self.data = data
         self.msg_id = msg_id
-        self.size = len(data) + sum(len(memoryview(body.data)) for body in bodies) if bodies else len(data)
+        self.size = len(data)
+        if bodies:
+            self.size += sum(len(memoryview(body.data)) for body in bodies)
 
     def __call__(self, result: Stored | HeadraceError) -> None:
         self._outbox.confirmed(self, result)

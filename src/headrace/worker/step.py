@@ -492,7 +492,8 @@ class Step:
 
     def _settle(self, call: Call) -> None:
         del self._calls[call.number]
-        self._heavy -= call.heavy
+        if call.heavy:
+            self._heavy -= 1
         self._settling -= 1
         if call.foreign:
             self.log.platform(
@@ -525,7 +526,7 @@ class Step:
     def _acknowledge(self, reply: str, due: str) -> None:
         self._bus.publish(reply, b"+ACK")
         if due:
-            self._shared.delays.forget(due)
+            self._shared.delays.forget(reply)
 
     def let_go(self, held: Held) -> None:
         """See `headrace.worker.endings.Owner`."""

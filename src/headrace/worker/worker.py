@@ -347,7 +347,7 @@ class Worker:
         finally:
             self._parking.discard(subject)
         self._bus.publish(reply.decode(), b"+ACK")
-        self._delays.forget(subject.decode())
+        self._delays.forget(reply.decode())
 
     def _reconnected(self) -> None:
         for step in self._steps.values():
