@@ -56,8 +56,8 @@ class Delays:
     def forget(self, reply: str) -> None:
         """Delete the due message that is acknowledged at ``reply``, so that a lost request costs room only.
 
-        By its number: the broker (2.15) takes a purge by subject as an acknowledgement of all that is older, and never
-        hands out again what a worker that was killed had not acknowledged.
+        By its number, not by a purge of its subject: when that meets the acknowledgement, the broker (2.15) takes all
+        older messages for acknowledged, and never hands out again what a worker that was killed had held.
         """
         request = json.dumps({"seq": int(reply.split(".")[5]), "no_erase": True}).encode()
         self._bus.publish(f"$JS.API.STREAM.MSG.DELETE.{subjects.DELAYS}", request)
