@@ -48,6 +48,8 @@ __all__ = [
 
 CHUNK = 256 * 1024
 """Bytes of content in one message: small enough that nobody's event loop is held up by one."""
+SETTLE_WITHIN = 1.0
+"""Seconds that chunks on their way have to arrive before those of a broken-off object are removed."""
 UNDER_WAY = 8
 """Chunks without confirmation while an object is stored."""
 REFERENCES = "Headrace-Objects"
@@ -206,6 +208,8 @@ class Objects:
             for each in under_way:
                 await each
         finally:
+            if under_way:  # what is stored after a purge would stay
+                await asyncio.wait(under_way, timeout=SETTLE_WITHIN)
             for each in under_way:
                 each.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
