@@ -27,7 +27,7 @@ from headrace.control.last_words import failing_step, last_words
 from headrace.control.observe import Key, Observer
 from headrace.control.specs import Specs
 from headrace.errors import HeadraceError, NotFound, Unavailable
-from headrace.flows.deployment import DeploymentSpec
+from headrace.flows.transition import carries_over
 from headrace.runtime.base import Runtime, WorkerRef
 from headrace.settings import Settings
 from headrace.store import deployments
@@ -258,7 +258,7 @@ class Deployer:
         if not successor:
             return False
         old, new = await self._specs.get(*key), await self._specs.get(key[0], successor)
-        return old is not None and new is not None and _source(old) != _source(new)
+        return old is not None and new is not None and not carries_over(old.trigger, new.trigger)
 
     async def _take_over(self, flow_id: str, action: TakeOver) -> None:
         old, new = await self._specs.get(flow_id, action.epoch), await self._specs.get(flow_id, action.to)
@@ -315,11 +315,6 @@ class Deployer:
                 return await change(conn)
         except NotFound:
             return None
-
-
-def _source(spec: DeploymentSpec) -> tuple[object, ...]:
-    trigger = spec.trigger
-    return trigger.id, trigger.code.component, trigger.function, trigger.fields, trigger.credential
 
 
 def _steps(state: WorkerState) -> dict[str, Any]:

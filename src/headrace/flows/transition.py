@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from headrace.flows.catalog import Offer
+from headrace.flows.deployment import StepSpec
 from headrace.flows.document import Document, Step
 from headrace.flows.grants import filled
 
-__all__ = ["Hooks", "Interruption", "Reset", "hooks", "interruption", "resets"]
+__all__ = ["Hooks", "Interruption", "Reset", "carries_over", "hooks", "interruption", "resets"]
 
 TriggerType = Literal["polling", "webhook", "listener"]
 TYPICAL_GAP = 100.0
@@ -75,6 +76,15 @@ def hooks(before: Step | None, before_offer: Offer | None, after: Step, after_of
     }
     changed = tuple(key for key, (old, new) in pairs.items() if old != new)
     return Hooks(shutdown=bool(changed), startup=bool(changed), changed=changed)
+
+
+def carries_over(before: StepSpec, after: StepSpec) -> bool:
+    """Whether what ``startup`` prepared for one deployment's trigger serves the next one's: `hooks`, of what runs."""
+    return _source(before) == _source(after)
+
+
+def _source(trigger: StepSpec) -> tuple[object, ...]:
+    return trigger.id, trigger.code.component, trigger.function, trigger.fields, trigger.credential
 
 
 def interruption(

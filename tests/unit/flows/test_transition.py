@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import assume, given
 from tests.unit.flows.strategies import documents
 
 from headrace.flows.catalog import Field, Offer
+from headrace.flows.deployment import Code, StepSpec
 from headrace.flows.document import Document, Step, parse
-from headrace.flows.transition import Hooks, Reset, hooks, interruption, resets
+from headrace.flows.transition import Hooks, Reset, carries_over, hooks, interruption, resets
 
 OLD = parse("""
 flow: f
@@ -79,3 +82,34 @@ def test_others_notice_what_was_measured_before() -> None:
 
 def test_nothing_is_interrupted_that_does_not_run() -> None:
     assert interruption("listener", "restart", runs=False).expected_ms == 0
+
+
+RUNNING = StepSpec(
+    id="source",
+    kind="trigger",
+    function="events",
+    main="events.py",
+    code=Code(component="shop", revision=1, commit="a" * 40, root="/x", interpreter="python3"),
+    fields={"region": "eu"},
+    credential="c1",
+)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"id": "other"},
+        {"function": "orders"},
+        {"fields": {"region": "us"}},
+        {"credential": "c2"},
+        {"code": msgspec.structs.replace(RUNNING.code, component="erp")},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_another_source_does_not_serve_the_next_deployment(changed: dict[str, Any]) -> None:
+    assert not carries_over(RUNNING, msgspec.structs.replace(RUNNING, **changed))
+
+
+def test_new_code_of_the_same_trigger_goes_on_with_what_startup_prepared() -> None:
+    newer = msgspec.structs.replace(RUNNING.code, revision=2, commit="b" * 40)
+    assert carries_over(RUNNING, msgspec.structs.replace(RUNNING, code=newer, log_level="debug"))
