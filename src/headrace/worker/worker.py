@@ -28,7 +28,7 @@ from headrace.worker.bodies import Bodies
 from headrace.worker.delay import Delays
 from headrace.worker.gates import Gates
 from headrace.worker.hooks import Hooks
-from headrace.worker.host import Host, now_us
+from headrace.worker.host import now_us
 from headrace.worker.lease import Lease
 from headrace.worker.purge import Purge
 from headrace.worker.room import Room
@@ -36,16 +36,13 @@ from headrace.worker.shared import Shared
 from headrace.worker.step import Step
 from headrace.worker.trace import Trace
 from headrace.worker.trigger import Trigger
+from headrace.worker.turns import Turns
 from headrace.worker.upkeep import Upkeep
 
 __all__ = ["Worker"]
 
 SETTLE_WITHIN = 5.0
 """Seconds beyond the hosts' own for what they emitted to reach the journal; the rest is redelivered one day."""
-AT_ONCE = os.cpu_count() or 1
-"""Hosts that start at the same time."""
-TURN = 0.25
-"""Seconds a host that starts keeps the others waiting, at most."""
 AGAIN = 0.25
 """Seconds before an order is tried again that the broker's absence cut short."""
 
@@ -115,8 +112,8 @@ class Worker:
         await asyncio.gather(*(each.config.load() for each in self._all))
         async with asyncio.TaskGroup() as group:
             self._group = group
-            turns = asyncio.Semaphore(AT_ONCE)
-            self._hosts = [group.create_task(self._begin(each.host, turns)) for each in self._all]
+            turns = Turns()
+            self._hosts = [group.create_task(turns.run(each.host, group)) for each in self._all]
             clocks = [group.create_task(clock) for clock in self._upkeep.clocks()]
             for chore in (self._warm(), self._follow_orders(), self._lease.watch(self._lost_lease)):
                 self._do(chore)
@@ -147,17 +144,6 @@ class Worker:
     def stop(self) -> None:
         """Ask for the end; `run` returns when it is reached. Safe twice, safe early."""
         self._stop.set()
-
-    async def _begin(self, host: Host, turns: asyncio.Semaphore) -> None:
-        """Run a host from its turn on. As many start at once as there are cores, so that the steps of a live deployment
-        get on meanwhile; one that takes long keeps nobody waiting for more than `TURN`."""
-        async with turns:
-            life = self._group.create_task(host.run())
-            ready = asyncio.ensure_future(host.warm(TURN))
-            await asyncio.wait((life, ready), return_when=asyncio.FIRST_COMPLETED)
-            ready.cancel()
-            await asyncio.gather(ready, return_exceptions=True)
-        await life
 
     async def _warm(self) -> None:
         """Follow the hosts until all are ready, or one has failed."""
