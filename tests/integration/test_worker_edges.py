@@ -336,6 +336,14 @@ async def test_files_a_component_writes_can_be_read_by_others(plane: Plane, tmp_
     assert (folder / "file.txt").stat().st_mode & 0o777 == 0o644
 
 
+async def test_a_host_that_may_not_have_what_it_is_granted_says_what_to_do(plane: Plane, tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere" / "deeper" / "file.txt"
+    spec = plane.chain(hook(plane), action(plane, "write", grants=Grants(read=(str(missing),))))
+    state = await (await plane.run(spec)).reach("failed")
+    assert "the host did not start" in state.reason
+    assert state.reason.endswith(f"(mkdir -p {missing.parent})")
+
+
 async def test_a_flood_of_unawaited_emissions_waits_on_the_side_of_the_host(plane: Plane) -> None:
     flood = (
         "import asyncio\n"

@@ -1,4 +1,4 @@
-"""A server that behaves as the environment variable STUB says: well, exit, refuse, never-ready or deaf."""
+"""A server that behaves as the environment variable STUB says: well, exit, refuse, beaten, never-ready or deaf."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ def main() -> None:
         print(
             json.dumps({"event": "cannot run", "reason": "settings-invalid", "detail": "no `prot`", "next_step": "x"})
         )
+        sys.exit(1)
+    if STUB == "beaten" and options.port == int((options.data / "beaten").read_text()):
+        print(json.dumps({"event": "cannot run", "reason": "port-taken", "detail": "taken", "next_step": ""}))
         sys.exit(1)
     if STUB == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -113,6 +113,27 @@ def test_a_server_that_says_why_it_cannot_run_is_believed(
     assert capsys.readouterr().err.endswith("error: no `prot`\n  reason: settings-invalid\n  next:   x\n")
 
 
+def test_a_port_that_somebody_was_quicker_to_take_is_given_up(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = iter([1, 1, 0])
+    monkeypatch.setenv("STUB", "beaten")
+    monkeypatch.setattr(server, "choose_port", lambda *_: next(chosen))
+    data.mkdir()
+    (data / "beaten").write_text("1")
+    assert up(data) == 0
+    assert list(chosen) == []
+
+
+def test_a_port_that_was_asked_for_is_not_given_up(data: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+    monkeypatch.setenv("STUB", "beaten")
+    data.mkdir()
+    (data / "beaten").write_text(port)
+    assert up(data, "--port", port) == 1
+    assert "reason: port-taken" in capsys.readouterr().err
+    assert (data / "logs" / "server.log").read_text().count("cannot run") == 1, "it is tried once"
+
+
 @pytest.mark.parametrize("command", ["flow list", "status", "down"])
 def test_somebody_elses_data_folder_is_told_as_such(
     data: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch, command: str
