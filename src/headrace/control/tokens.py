@@ -135,12 +135,7 @@ class Tokens:
 
     async def renew(self, credential: Credential) -> None:
         """Get a fresh token now; whoever asks while that is under way waits for the same one."""
-        task = self._renewing.get(credential.id)
-        if task is None:
-            task = asyncio.create_task(self._renew(credential), name=f"token of {credential.name}")
-            self._renewing[credential.id] = task
-            task.add_done_callback(lambda _: self._renewing.pop(credential.id, None))
-        await asyncio.shield(task)
+        await asyncio.shield(self._renewing.get(credential.id) or self._begin(credential))
 
     async def _renew(self, credential: Credential) -> None:
         try:
@@ -239,10 +234,11 @@ class Tokens:
                 self._begin(credential)
         return LOOK_EVERY
 
-    def _begin(self, credential: Credential) -> None:
+    def _begin(self, credential: Credential) -> asyncio.Task[None]:
         task = asyncio.create_task(self._renew(credential), name=f"token of {credential.name}")
         self._renewing[credential.id] = task
         task.add_done_callback(lambda ended: self._ended(credential.id, ended))
+        return task
 
     def _ended(self, id_: str, task: asyncio.Task[None]) -> None:
         self._renewing.pop(id_, None)
