@@ -54,7 +54,7 @@ async def test_a_worker_that_loses_its_lease_silences_its_trigger_by_itself(plan
     worker = await plane.live(spec)
     await arrived(plane, spec, "last", 5)
     await Bucket(plane.bus, subjects.LEASES).put(spec.flow_id, b"2")
-    await worker.reach("draining", "drained", within=5)
+    await worker.reach("draining", "drained")
     emitted = len(await plane.outputs(spec, "source"))
     await worker.reach("drained")
     assert len(await plane.outputs(spec, "source")) == emitted == len(await plane.outputs(spec, "last"))

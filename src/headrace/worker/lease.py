@@ -9,13 +9,16 @@ from contextlib import suppress
 from headrace.bus import subjects
 from headrace.bus.buckets import Bucket
 from headrace.bus.client import Bus
-from headrace.errors import HeadraceError, Refused
+from headrace.errors import HeadraceError, Refused, Unavailable
 from headrace.flows.deployment import DeploymentSpec
 
 __all__ = ["Lease"]
 
 LOOK_EVERY = 5.0
 """Seconds between looks, beside those at every change: a hint may be lost."""
+
+AFTER_HINT = (0.0, 0.02, 0.1, 0.4)
+"""Pauses before the looks that follow a hint, s: a write is heard before it is stored, so one look may be too early."""
 
 
 class Lease:
@@ -44,13 +47,19 @@ class Lease:
         with suppress(HeadraceError):  # without hints it takes `LOOK_EVERY`
             await self._bus.on_message(self._bucket.subject(self._flow_id), lambda *_: hint.set())
         while True:
+            pauses: tuple[float, ...] = (0.0,)
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY):
                     await hint.wait()
+                pauses = AFTER_HINT
             hint.clear()
+            for pause in pauses:
+                await asyncio.sleep(pause)
+                await self._look(lost)
+
+    async def _look(self, lost: Callable[[], None]) -> None:
+        with suppress(Unavailable):  # the broker is away; next time
             try:
                 await self.revision()
             except Refused:
                 lost()
-            except HeadraceError:
-                continue  # the broker is away; next time
