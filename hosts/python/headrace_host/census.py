@@ -17,7 +17,8 @@ _PAUSE = 0.02
 
 
 class Census:
-    """Counts by kind: ``sockets``, ``pipes``, ``files``, ``threads``, ``tasks``, ``timers``, ``processes``.
+    """Counts by kind: ``sockets``, ``pipes``, ``files``, ``threads``, ``tasks``, ``generators``, ``timers``,
+    ``processes``.
 
     What was open when it was made is the host's own and does not count. A kind this system cannot tell is left out.
     """
@@ -41,6 +42,7 @@ class Census:
             **self._files(),
             "threads": threading.active_count() - 1 - own_threads,
             "tasks": len(asyncio.all_tasks(self._loop)) - own_tasks,
+            "generators": len(getattr(self._loop, "_asyncgens", ())),  # asynchronous ones, begun and not ended
             **self._timers(),
             **_processes(),
         }

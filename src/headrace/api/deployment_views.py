@@ -8,7 +8,7 @@ from pydantic import Field
 
 from headrace.api.parts import Parts
 from headrace.api.shapes import Answer, Moment
-from headrace.bus.control import StepState
+from headrace.bus.control import Leak, StepState
 from headrace.store.deployments import Deployment
 from headrace.store.deployments import Handover as Measured
 
@@ -16,6 +16,14 @@ __all__ = ["DeploymentView", "HandoverView", "State", "Strategy", "deployment_fi
 
 State = Literal["warming", "ready", "live", "draining", "standby", "stopped", "failed"]
 Strategy = Literal["handover", "restart"]
+
+
+class LeakView(Answer):
+    """What a trigger opens more of at every call, and what to do."""
+
+    kind: str = Field(description="`sockets`, `servers`, `timers`, …; `events`: one event from ever more listeners.")
+    growth: float = Field(description="How many more per call.")
+    cure: str
 
 
 class StepView(Answer):
@@ -33,6 +41,7 @@ class StepView(Answer):
     memory: int = Field(description="Bytes of its host.")
     ready_ms: int | None = Field(description="Its warm-up.")
     warning: str
+    leak: LeakView | None = None
     reason: str
 
 
@@ -141,5 +150,10 @@ def _step(step: str, heard: StepState | None, known: dict[str, Any]) -> StepView
         memory=last.memory,
         ready_ms=last.ready_ms or None,
         warning=last.warning,
+        leak=None if last.leak is None else _leak(last.leak),
         reason=last.reason,
     )
+
+
+def _leak(leak: Leak) -> LeakView:
+    return LeakView(kind=leak.kind, growth=leak.growth, cure=leak.cure)

@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Command", "Phase", "StepState", "Verb", "WorkerState", "decode_state"]
+__all__ = ["Command", "Leak", "Phase", "StepState", "Verb", "WorkerState", "decode_state"]
 
 Phase = Literal["warming", "ready", "live", "draining", "drained", "failed", "stopped"]
 Verb = Literal["status", "activate", "quiesce", "stop"]
@@ -42,6 +42,20 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     after: int = 0
 
 
+class Leak(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trigger opens more of at every call."""
+
+    kind: str
+    """As in the host protocol's census; ``events``: the same event from more and more listeners."""
+    growth: float
+    """How many more per call."""
+    cure: str
+
+    def __str__(self) -> str:
+        what = "listeners that emit the same event" if self.kind == "events" else self.kind
+        return f"the trigger leaks {what}: {self.growth:g} more at every call. {self.cure}"
+
+
 class StepState(msgspec.Struct, frozen=True, kw_only=True):
     """One step's host and counters (since the worker started)."""
 
@@ -60,6 +74,8 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     ready_ms: int = 0
     """Warm-up of this host."""
     warning: str = ""
+    leak: Leak | None = None
+    """Of a trigger: what the leak guard found in the present life of its host, or stopped it for."""
     reason: str = ""
 
 

@@ -250,7 +250,7 @@ def _print_steps(deployment: dict[str, Any]) -> None:
             f"{code['component']} revision {code['revision']}",
             styled(hosts.get(step, {}).get("host")),
             *(hosts.get(step, {}).get(key) for key in ("received", "emitted", "failed", "waiting")),
-            hosts.get(step, {}).get("warning") or hosts.get(step, {}).get("reason"),
+            hosts.get(step, {}).get("reason") or hosts.get(step, {}).get("warning"),
         )
         for step, code in deployment["components"].items()
     ]

@@ -129,6 +129,8 @@ class DeploymentSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of an envelope beyond which its largest bodies become objects; also the largest snapshot."""
     object_bytes: int = 1024**3
     """What the flow's objects may take."""
+    leak_guard: Literal["warn", "stop"] = "warn"
+    """Whether a trigger that opens more and more is stopped, or only told so."""
     private: tuple[str, ...] = ()
     """Folders of the platform's own, which no document can grant."""
     sandbox: Literal["auto", "off", "require"] = "auto"

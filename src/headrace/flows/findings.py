@@ -44,7 +44,6 @@ Reason = Literal[
     "no-steps",
     "no-trigger",
     "not-built",
-    "not-yet",
     "number",
     "offer",
     "offer-not-found",

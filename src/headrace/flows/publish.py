@@ -79,6 +79,7 @@ def compile_deployment(
         journal_bytes=_or(document.journal.max_bytes, journal_bytes),
         journal_keep=_or(document.journal.keep, journal_keep),
         message_limit=message_limit,
+        leak_guard=document.leak_guard,
         ready_within=ready_within,
         stop_within=stop_within,
         runtime_folder=runtime_folder,

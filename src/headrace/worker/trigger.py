@@ -14,7 +14,7 @@ import msgspec
 from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.bus.client import Stored
-from headrace.bus.control import StepState
+from headrace.bus.control import Leak, StepState
 from headrace.bus.large import shed
 from headrace.bus.message import Failure, Message
 from headrace.bus.trace import Fact
@@ -24,6 +24,7 @@ from headrace.ids import derived_id, new_id
 from headrace.worker import frames
 from headrace.worker.config import Config
 from headrace.worker.endings import error_entry
+from headrace.worker.guard import Guard
 from headrace.worker.host import Host, now_us
 from headrace.worker.outbox import Outbox
 from headrace.worker.shared import Shared
@@ -66,6 +67,10 @@ class Trigger:
         self._waiting: deque[frames.Frame] = deque()
         self._bytes = 0
         """Of the bodies that wait."""
+        self._guard = Guard(step.code.language)
+        self._leak: Leak | None = None
+        self._stopped = ""
+        """Why the leak guard ended the host; empty: it did not."""
         self._idle = asyncio.Event()
         self._idle.set()
         self.received = self.emitted = self.failed = self.repeats = 0
@@ -75,6 +80,7 @@ class Trigger:
     async def activate(self, fence: int) -> None:
         """Begin to call, with the snapshot as it is now; it is written under lease revision ``fence``."""
         await self.snapshot.load(fence)
+        self._stopped = ""
         self._active = True
         if self.host.state == "ready":
             self._call()
@@ -113,7 +119,9 @@ class Trigger:
             open=int(self._calling),
             memory=host.memory,
             ready_ms=host.ready_ms,
-            reason=host.reason if host.state in ("failed", "backoff") else "",
+            warning="" if self._leak is None else str(self._leak),
+            leak=self._leak,
+            reason=self._stopped or (host.reason if host.state in ("failed", "backoff") else ""),
         )
 
     def tick(self) -> None:
@@ -126,6 +134,7 @@ class Trigger:
         """See `headrace.worker.host.Owner`."""
         self._shape = ready.shape
         self.hooks = ready.hooks
+        self._guard, self._leak = Guard(self.step.code.language), None
         if self._active:
             self._call()
 
@@ -194,7 +203,26 @@ class Trigger:
         if frame.type == "end":
             self._ended(frame)
         elif frame.type == "emit":
+            if self._shape == "process" and frame.event == "data" and not self._running(frame.call):
+                self._leaks(self._guard.late(frame.call, bytes(frame.body), self._loop.time()))
             self._emit(frame)
+        elif frame.type == "census":
+            self._leaks(self._guard.census(frame.call, frame.open))
+
+    def _running(self, call: int) -> bool:
+        return self._calling and call == self._number
+
+    def _leaks(self, leak: Leak | None) -> None:
+        """Say it once; end the host before it opens more, when the flow says so."""
+        if leak is None or self._stopped:
+            return
+        self._leak = leak
+        self.log.platform("warn", str(leak))
+        if self._shared.spec.leak_guard == "stop" and self._active:
+            self._stopped = f"stopped by the leak guard: {leak}"
+            self.log.platform("error", self._stopped)
+            self.deactivate()
+            self.host.stop()
 
     def _emit(self, frame: frames.Frame) -> None:
         if frame.event == "data":

@@ -72,10 +72,6 @@ class TestShape:
         assert (problem.path, problem.reason, problem.severity) == ("type", "ordinary", "error")
         assert "real-time" in problem.suggestion
 
-    def test_what_nothing_acts_on_yet_is_a_warning(self) -> None:
-        problem = only(f"leak_guard: stop\n{LINE}")
-        assert (problem.path, problem.reason, problem.severity) == ("leak_guard", "not-yet", "warning")
-
     def test_following_pushes_needs_a_step_that_says_latest(self) -> None:
         assert found(f"redeploy: on-push\n{LINE}") == []
         pinned = re.sub(r"(shop/[a-z-]+)", r"\1, version: 3", LINE).replace("append,", "append, version: 1.0.0,")

@@ -19,7 +19,6 @@ def at(index: int, key: str) -> str:
 def check(document: Document, findings: Findings) -> Graph | None:
     """Report what is wrong; return the graph when the steps form one."""
     _type(document, findings)
-    _not_yet(document, findings)
     _redeploy(document, findings)
     for index, step in enumerate(document.steps):
         _trigger_keys(index, step, findings)
@@ -40,12 +39,6 @@ def _type(document: Document, findings: Findings) -> None:
     if document.type == "ordinary":
         message = "Ordinary flows, which sleep between runs, cannot be run yet; real-time flows can"
         findings.error("type", "ordinary", message, "write `type: real-time`, or leave `type` out")
-
-
-def _not_yet(document: Document, findings: Findings) -> None:
-    """Keys that are accepted, so that documents need no change later, but that nothing acts on yet."""
-    if document.leak_guard == "stop":
-        findings.warning("leak_guard", "not-yet", "The leak guard does not stop a flow yet")
 
 
 def _redeploy(document: Document, findings: Findings) -> None:
