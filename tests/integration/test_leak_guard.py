@@ -153,6 +153,46 @@ async def test_careless_node_is_stopped_within_ten_calls(plane: Plane, kind: str
     assert "exports.listen" in found.cure
 
 
+async def test_a_stopped_trigger_is_handed_over_and_begins_anew_when_it_is_activated(plane: Plane) -> None:
+    worker = await running(plane, "look.py", PYTHON["timers"], leak_guard="stop")
+    state = await leak(worker)
+    assert state.received <= 10
+    await until(lambda: _host_is(worker, "stopped"), what="the end of the host")
+    await worker.tell("quiesce")
+    await worker.reach("drained")
+    await until(lambda: _host_is(worker, "ready"), what="a fresh host")
+    await worker.tell("activate")
+    await worker.reach("live")
+    await until(lambda: _called(worker, state.received + 10), what="ten more calls")
+    assert (await leak(worker)).received == 2 * state.received
+
+
+async def _host_is(worker: RunningWorker, host: str) -> bool:
+    return bool((await step_state(worker, "source")).host == host)
+
+
+LISTENERS = """
+import asyncio
+listeners, kept = [], []
+async def tell():
+    while True:
+        await asyncio.sleep(0.05)
+        for listener in listeners:
+            listener({"event": "same"})
+async def process(ctx):
+    listeners.append(ctx.emit)
+    if not kept:
+        kept.append(asyncio.create_task(tell()))
+"""
+
+
+async def test_listeners_that_no_census_sees_are_told_by_the_events_they_repeat(plane: Plane) -> None:
+    worker = await running(plane, "look.py", LISTENERS, leak_guard="stop")
+    state = await leak(worker)
+    assert state.leak.kind == "events"
+    assert state.received <= 10
+
+
 async def test_without_stop_it_is_told_once_and_goes_on(plane: Plane) -> None:
     worker = await running(plane, "look.py", PYTHON["sockets"])
     await leak(worker)
