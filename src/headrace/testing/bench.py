@@ -27,10 +27,10 @@ from headrace.testing import peers, redeploy
 from headrace.testing.ledger import Ledger
 from headrace.testing.measure import ROOT, RUN_PARTS, mappings, measure, medians, order, rate_label
 from headrace.testing.platform import Platform, platform
+from headrace.testing.versions import FOLDERS, folder
 
 __all__ = ["run"]
 
-COMPONENTS = ROOT / "bench" / "components"
 RESULTS = ROOT / "bench" / "results"
 FLOW = "bench"
 RATES = (20.0, 200.0, 0.0)
@@ -88,8 +88,9 @@ class Part:
 
 
 def _lacking(*, with_peers: bool) -> str | None:
-    if not COMPONENTS.is_dir():
-        return f"the benchmark needs the source tree: {COMPONENTS} does not exist"
+    components = ROOT / "bench" / "components"
+    if not components.is_dir():
+        return f"the benchmark needs the source tree: {components} does not exist"
     return peers.missing() if with_peers else None
 
 
@@ -133,9 +134,9 @@ def document(ledger: Ledger) -> dict[str, Any]:
 def _prepared(console: Console) -> Iterator[Platform]:
     """A platform with the benchmark's components."""
     with platform() as running:
-        for name in ("ledger-source", "shape", "ledger-sink"):
+        for step, name in FOLDERS.items():
             console.print(f"building {name} …")
-            running.headrace("component", "push", str(COMPONENTS / name))
+            running.headrace("component", "push", str(folder(step)))
         yield running
 
 

@@ -84,7 +84,9 @@ class Platform:
         """
         with tempfile.TemporaryDirectory(prefix="headrace-component-") as folder:
             for path, text in files.items():
-                (Path(folder) / path).write_text(text)
+                file = Path(folder) / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
             self.headrace("component", "push", folder, "--name", name)
         return int(self.json("component", "show", name)["newest"]["revision"])
 
