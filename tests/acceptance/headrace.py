@@ -19,7 +19,7 @@ from headrace import sandbox
 
 T = TypeVar("T")
 
-__all__ = ["Headrace", "running", "until"]
+__all__ = ["Headrace", "push", "running", "until"]
 
 
 def until(condition: Callable[[], T], within: float = 20.0, what: str = "") -> T:
@@ -121,3 +121,21 @@ def running(folder: Path, *options: str) -> Iterator[Headrace]:
         yield headrace
     finally:
         headrace.try_("down")
+
+
+def push(headrace: Headrace, folder: Path, works: bool = True) -> str:
+    """Commit and push with git; what its terminal says."""
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    if not (folder / ".git").exists():
+        git("init", "-b", "main")
+    git("add", "-A")
+    git("commit", "-m", "x")
+    said = git("push", headrace.git_url(folder.name), "main")
+    assert ("built revision" in said) == works, said
+    return "\n".join(line.rstrip() for line in said.splitlines())

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.headrace import Headrace, running, until
+from tests.acceptance.headrace import Headrace, push, running, until
 
 pytestmark = [pytest.mark.needs("git", "node", "npm"), pytest.mark.timeout(300)]
 
@@ -120,21 +119,3 @@ def test_a_typescript_component_is_compiled_pushed_with_git_and_moves_on(headrac
     assert "src/greet.ts" in failed and "error TS" in failed
     assert "failed to build: build-script-failed" in failed
     greeted(headrace, "typed", "Joan", "Now: Hello, Joan!")
-
-
-def push(headrace: Headrace, folder: Path, works: bool = True) -> str:
-    """Commit and push with git; what its terminal says."""
-    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stderr
-
-    if not (folder / ".git").exists():
-        git("init", "-b", "main")
-    git("add", "-A")
-    git("commit", "-m", "x")
-    said = git("push", headrace.git_url(folder.name), "main")
-    assert ("built revision" in said) == works, said
-    return "\n".join(line.rstrip() for line in said.splitlines())
