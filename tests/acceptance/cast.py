@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 
 from headrace.testing.platform import Platform
-from headrace.testing.versions import FOLDERS, good
+from headrace.testing.versions import FOLDERS, Language, good
 
 __all__ = ["Cast"]
 
@@ -60,14 +60,36 @@ MIDDLES = {
     ),
 }
 """What is put behind the code of the middle step."""
+CAREFUL = """
+'use strict';
+const net = require('node:net');
+const readline = require('node:readline');
+let ledger;
+exports.process = function (msg, cfg) {
+  if (ledger) return;
+  ledger = net.connect({ host: '127.0.0.1', port: Number(cfg.port), noDelay: true });
+  ledger.on('error', (error) => this.emit('error', error));
+  ledger.on('close', () => { ledger = undefined; });
+  readline.createInterface({ input: ledger }).on('line', async (line) => {
+    const event = JSON.parse(line);
+    await this.emit('data', { id: String(event.n), body: event });
+    ledger.write(`${event.n}\\n`);
+  });
+};
+"""
+"""One listener for the life of the host, made in a call, as components of Node.js have it."""
 TRAP_FIELDS = {name: {"label": name, "viewClass": "TextFieldView"} for name in ("trap", "at")}
 
 
 class Cast:
-    """Pushes versions when they are first asked for: ``cast("middle", "fails")`` is the revision."""
+    """Pushes versions when they are first asked for: ``cast("middle", "fails")`` is the revision.
 
-    def __init__(self, platform: Platform) -> None:
+    The good ones are there in Node.js, too, and the source as ``careful``. Casts of both languages may share a platform.
+    """
+
+    def __init__(self, platform: Platform, language: Language = "python") -> None:
         self._platform = platform
+        self._language = language
         self._revisions: dict[tuple[str, str], int] = {}
         self._sources: dict[str, Callable[[str], dict[str, str]]] = {
             "source": _source,
@@ -82,7 +104,7 @@ class Cast:
 
     def push(self, step: str, version: str) -> int:
         """Push it (again): it is the latest afterwards."""
-        files = self._sources[step](version)
+        files = self._sources[step](version) if self._language == "python" else _node(step, version)
         revision = self._revisions[step, version] = self._platform.push(FOLDERS[step], files)
         return revision
 
@@ -120,3 +142,9 @@ def _middle(version: str) -> dict[str, str]:
 
 def _sink(version: str) -> dict[str, str]:
     return good("sink", int(version))
+
+
+def _node(step: str, version: str) -> dict[str, str]:
+    if version == "careful":
+        return good(step, 1, "node") | {"events.js": CAREFUL}
+    return good(step, int(version), "node")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psutil
@@ -59,6 +59,20 @@ class Count:
             "children of the server": len(server.children(recursive=True)),
         }
 
+    async def comes_back_to(self, before: Mapping[str, Any]) -> None:
+        """Return when there is as much of everything as there was; fail with what there is more or less of."""
+        after: dict[str, Any] = {}
+
+        async def same() -> bool:
+            nonlocal after
+            after = await self.now()
+            return after == before
+
+        try:
+            await until(same, within=20)
+        except AssertionError:
+            pytest.fail(f"{ {what: (before[what], after[what]) for what in before if before[what] != after[what]} }")
+
     def _connections(self) -> int:
         broker = psutil.Process(self._platform.pid("broker"))
         return sum(each.status == psutil.CONN_ESTABLISHED for each in broker.net_connections("tcp"))
@@ -95,17 +109,7 @@ async def test_fifty_publishes_leave_one_of_everything_and_no_memory(hasty: Plat
         perfect(await trial.settled())
         assert (before["connections to the source"], before["workers"], before["hosts"]) == (1, 1, 3)
         assert before["consumers"] == before["consumers with a subscription"] == 2
-        after: dict[str, Any] = {}
-
-        async def same() -> bool:
-            nonlocal after
-            after = await count.now()
-            return after == before
-
-        try:
-            await until(same, within=20)
-        except AssertionError:
-            pytest.fail(f"{ {what: (before[what], after[what]) for what in before if before[what] != after[what]} }")
+        await count.comes_back_to(before)
         for part, held in memory[PUBLISHES].items():
             assert held < memory[10][part] * GROWTH, memory
         for what, number in handles[PUBLISHES].items():
