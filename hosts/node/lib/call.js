@@ -70,6 +70,11 @@ class Call {
     return this.#controller.signal;
   }
 
+  /** Whether it has ended, though its emissions may not be answered yet. */
+  get isOver() {
+    return this.state === 'concluded' || this.state === 'finished';
+  }
+
   // -- running
 
   /** Call the function; never throws. */
@@ -225,7 +230,7 @@ class Call {
 
   #end() {
     if (this.shape === 'hook' || this.shape === 'init') return;
-    if (this.state === 'concluded' || this.state === 'finished') {
+    if (this.isOver) {
       this.host.log.write('warn', '`end` was emitted again and is ignored', this.number);
       return;
     }
@@ -253,7 +258,7 @@ class Call {
    *     call's failure
    */
   conclude(error, held = true) {
-    if (this.state === 'concluded' || this.state === 'finished') {
+    if (this.isOver) {
       if (error !== undefined && !this.cancelled) this.host.failedLate(this, error);
       return;
     }
@@ -282,7 +287,7 @@ class Call {
    * returned nothing has nothing to hear it with, and a promise that goes on for a second is left alone.
    */
   cancel() {
-    if (this.cancelled || this.state === 'concluded' || this.state === 'finished') return;
+    if (this.cancelled || this.isOver) return;
     this.cancelled = true;
     const reason = new CancelledError();
     if (this.state === 'waiting') {

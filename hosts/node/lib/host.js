@@ -4,7 +4,7 @@
  * The host: takes the worker's frames, runs calls, answers, and stops when told.
  *
  *     starting ──load──▶ ready ──stop, SIGTERM──▶ stopping ──all has ended, or the deadline──▶ exit 0, or 1
- *         └── load or init failed ──▶ fatal, exit 1      an error nobody caught: fatal; worker gone: exit
+ *         └── load or init failed ──▶ fatal, exit 1      an exception nobody caught: fatal; worker gone: exit
  */
 
 const { toJson } = require('./body');
@@ -70,6 +70,7 @@ class Host {
     this.outbox = new Outbox(this.#transport, this.log);
     process.on('SIGINT', () => {}); // a Ctrl-C in a terminal is the platform's business
     process.on('uncaughtException', (error) => this.#fatal(error));
+    process.on('unhandledRejection', (reason) => this.#onRejection(reason));
     process.on('exit', (code) => this.#onExit(code));
   }
 
@@ -223,7 +224,7 @@ class Host {
     if (call.shape === 'init') {
       return this.outbox.refused(call, new EmitError('no-call', 'init belongs to no message and cannot emit'));
     }
-    if (this.#stopping && !this.#calls.has(call.number)) {
+    if (this.#stopping && (call.isOver || !this.#calls.has(call.number))) {
       return this.outbox.refused(call, new EmitError('stopping', 'the host is stopping and this call has ended'));
     }
     return this.outbox.emit(call, event, keys);
@@ -360,6 +361,17 @@ class Host {
     if (this.#state === 'leaving') return;
     this.#transport.send(frame({ type: 'fatal', error: failure(problem) }));
     this.#exit(1);
+  }
+
+  /**
+   * A promise that nobody waited for: what it was part of has ended by itself, and components leave many behind.
+   *
+   * @param {unknown} reason
+   */
+  #onRejection(reason) {
+    const { name, message } = failure(reason);
+    const text = `a promise was rejected, and nobody handled it: ${name}: ${message}`;
+    this.log.write(reason instanceof EmitError ? 'warn' : 'error', text, undefined, { stack: reason });
   }
 
   /** @param {number} code */
