@@ -84,7 +84,8 @@ TRAP_FIELDS = {name: {"label": name, "viewClass": "TextFieldView"} for name in (
 class Cast:
     """Pushes versions when they are first asked for: ``cast("middle", "fails")`` is the revision.
 
-    The good ones are there in Node.js, too, and the source as ``careful``. Casts of both languages may share a platform.
+    The good ones are there in Node.js, too, and the source as ``careful``. Casts of both languages may share a
+    platform.
     """
 
     def __init__(self, platform: Platform, language: Language = "python") -> None:
