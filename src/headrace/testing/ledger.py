@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -103,7 +104,7 @@ class Ledger:
         self._event = dict(event or {})
         self._stack = AsyncExitStack()
         self._source: asyncio.StreamWriter | None = None
-        self._sources = 0
+        self._sources: set[asyncio.StreamWriter] = set()
         self._unacknowledged: dict[int, bytes] = {}
         self._highest = -1
         self.source_port = self.sink_port = 0
@@ -152,16 +153,22 @@ class Ledger:
 
     @property
     def sources(self) -> int:
-        """Connections to the source that are open now."""
-        return self._sources
+        """Connections to the source that are open now.
+
+        The other end of one may be gone, killed, while what it sent last is still to be read: that is not open.
+        """
+        watched = select.poll()
+        for writer in self._sources:
+            watched.register(writer.get_extra_info("socket").fileno(), select.POLLRDHUP)
+        return len(self._sources) - len(watched.poll(0))
 
     async def _serve_source(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         account = self.account
         if account.accepted_at:
             account.changes.append(Change(account.accepted_at[-1], time.time()))
         account.connections += 1
-        self._sources += 1
-        account.most_connections = max(account.most_connections, self._sources)
+        self._sources.add(writer)
+        account.most_connections = max(account.most_connections, self.sources)
         account.resent += len(self._unacknowledged)
         writer.write(b"".join(self._unacknowledged.values()))
         self._source = writer
@@ -170,7 +177,7 @@ class Ledger:
             while line := await reader.readline():
                 self._acknowledge(int(line))
         finally:
-            self._sources -= 1
+            self._sources.discard(writer)
             if self._source is writer:
                 self._source = None
                 self.connected.clear()
