@@ -23,7 +23,7 @@ async def test_two_at_once_are_counted() -> None:
 
 async def test_one_that_is_gone_does_not_count_though_what_it_said_is_still_unread() -> None:
     async with Ledger() as ledger:
-        for number in range(1, 50):
+        for number in range(1, 6):
             gone = await taker(ledger, number)
             gone.sendall(b"0\n" * 200_000)
             gone.close()
