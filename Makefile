@@ -12,38 +12,48 @@ RUN_STAMP := .venv/.headrace-run
 DEV_STAMP := .venv/.headrace-dev
 NODE_STAMP := .venv/.headrace-node
 SUITE := .venv/share/jsonata-suite
+WEB_STAMP := web/node_modules/.package-lock.json
+DESIGNER := src/headrace/designer/index.html
 PEERS_STAMP := bench/peers/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
+NPM := $(BIN)/python -m headrace.components.node
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: up down node test check format lock docs bench bench-peers clean help
+.PHONY: up down designer node test check format lock docs bench bench-peers clean help
 
 up: $(RUN_STAMP) ## Start Headrace with its demo; ARGS="--port 8080" gives options
+	@$(MAKE) --silent designer || echo "The designer is not built; all else works. \`make designer\` tries again." >&2
 	@$(BIN)/headrace up $(ARGS)
 
 down: $(RUN_STAMP) ## Stop Headrace; everything is kept
 	@$(BIN)/headrace down $(ARGS)
 
+designer: $(DESIGNER) ## Build the designer from web/
+
 node: $(NODE_STAMP) ## Install Node.js from PyPI, for Node.js components on a machine without it
 
-test: $(DEV_STAMP) $(SUITE) ## Run all tests; ARGS="tests/unit -k lint" chooses
+test: $(DEV_STAMP) $(SUITE) $(DESIGNER) ## Run all tests; ARGS="tests/unit -k lint" chooses
+	@$(if $(ARGS),,$(NPM) --prefix web test)
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-check: $(DEV_STAMP) ## Lint, formatting, types, layers, freshness of what is made from code
+check: $(DEV_STAMP) $(WEB_STAMP) ## Lint, formatting, types, layers, freshness of what is made from code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m headrace.settings | diff -u docs/reference/settings.md -
 	$(BIN)/python -c "import sys; from headrace.api.openapi import text; sys.stdout.write(text())" | diff -u docs/reference/openapi.json -
+	@$(NPM) --prefix web run --silent check
 
 format: $(DEV_STAMP) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	@$(NPM) --prefix web run --silent format
 
-docs: $(DEV_STAMP) ## Make the pages that are made from code
+docs: $(DEV_STAMP) $(WEB_STAMP) ## Make the pages that are made from code
 	$(BIN)/python -m headrace.settings > docs/reference/settings.md
 	$(BIN)/python -m headrace.api.openapi
+	@$(NPM) --prefix web run --silent api
 
 lock: $(DEV_STAMP) ## Make the lock files anew; UPGRADE=--upgrade takes the newest releases
 	echo 'setuptools>=77' | $(LOCK) $(UPGRADE) pyproject.toml - -o requirements.lock
@@ -57,7 +67,7 @@ bench-peers: $(RUN_STAMP) $(PEERS_STAMP) ## The same, side by side with Node-RED
 	$(BIN)/headrace bench --peers $(ARGS)
 
 clean: ## Remove .venv and what tools left behind; the data folder stays
-	rm -rf .venv build dist src/*.egg-info bench/peers/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist src/*.egg-info bench/peers/node_modules web/node_modules src/headrace/designer .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests hosts library bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list
@@ -99,7 +109,19 @@ $(SUITE): tests/contract/jsonata_suite.lock | $(DEV_STAMP)
 	@$(BIN)/python -m pip --disable-pip-version-check download --quiet --quiet --require-hashes --no-deps --no-binary :all: \
 	  --no-build-isolation --dest $@ -r $< || echo "It could not be downloaded: its test is left out" >&2
 
-# npm's settings name the registry, as pip's do; install scripts are not needed and not run.
+# The Node.js and npm of this machine, else those from PyPI; npm's settings name the registry, as pip's do.
+$(WEB_STAMP): web/package-lock.json web/package.json | $(RUN_STAMP)
+	@$(NPM) --version >/dev/null 2>&1 || $(MAKE) --silent node
+	@echo "Installing what the designer is built with (half a minute)"
+	@$(NPM) --prefix web ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(DESIGNER): $(WEB_STAMP) web/index.html web/vite.config.ts $(shell find web/src -type f 2>/dev/null)
+	@echo "Building the designer"
+	@$(NPM) --prefix web run --silent build -- --logLevel warn
+	@touch $@
+
+# Install scripts are not needed and not run.
 $(PEERS_STAMP): bench/peers/package-lock.json bench/peers/package.json
 	@command -v npm >/dev/null || { echo "bench-peers needs Node.js 20 or newer with npm" >&2; exit 1; }
 	@echo "Installing Node-RED, from bench/peers/package-lock.json"

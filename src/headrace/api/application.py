@@ -15,6 +15,7 @@ from headrace.api import (
     components,
     credentials,
     deployments,
+    designer,
     designs,
     diffs,
     doctor,
@@ -23,7 +24,6 @@ from headrace.api import (
     executions,
     flows,
     health,
-    home,
     live,
     logs,
     oauth2,
@@ -33,6 +33,7 @@ from headrace.api import (
     problems,
     publishing,
     rollouts,
+    sessions,
     status,
     tokens,
     versions,
@@ -84,12 +85,14 @@ def routes() -> FastAPI:
         redirect_slashes=False,
     )
     app.include_router(health.router)
-    app.include_router(home.router)
+    app.include_router(sessions.router)
+    app.include_router(designer.router)
     app.include_router(oauth2.router)
     versioned = APIRouter(prefix=PREFIX)
     for noun in NOUNS:
         versioned.include_router(noun.router)
     app.include_router(versioned)
+    app.mount(designer.ASSETS, designer.assets())
     problems.install(app)
     return app
 

@@ -1,10 +1,11 @@
 """Who may ask: tokens, sessions, and two guards against other people's web pages.
 
-Every request needs a token but those to `OPEN` paths and to webhooks, which never come here:
+Every request needs a token but those to `OPEN` paths, to the designer's `PAGES`, which hold no data, and to webhooks,
+which never come here:
 
     programs    ``Authorization: Bearer hr_…``
     git         HTTP basic, the token as password or user name (only under ``/git/``)
-    browsers    ``/signin?token=hr_…`` once, then a cookie that scripts cannot read and other sites cannot send
+    browsers    ``/signin`` once, then a cookie that scripts cannot read and other sites cannot send
 
 A request that proves itself by cookie and changes something must come from a page of this server. When the server
 listens on a loopback address only, its name must be a local one: a page whose host name was re-bound to 127.0.0.1
@@ -23,15 +24,18 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headrace.api.problems import problem, problem_of
 from headrace.errors import HeadraceError, Unauthorized
 
-__all__ = ["OPEN", "CheckToken", "Guard", "Identities", "local_names", "session_cookie"]
+__all__ = ["OPEN", "PAGES", "CheckToken", "Guard", "Identities", "from_our_page", "local_names", "session_cookie"]
 
 OPEN = frozenset({"/healthz", "/readyz", "/signin", "/oauth2/callback"})
+PAGES = ("/", "/flows", "/executions", "/components", "/credentials", "/settings")
+"""Addresses of the designer's pages. What is below them is a page too."""
+BELOW = ("/assets/", *(f"{page}/" for page in PAGES if page != "/"))
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 REMEMBER = 10.0
@@ -100,7 +104,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         refusal = self._misdirected(headers)
-        if refusal is None and scope["path"] not in OPEN:
+        if refusal is None and not _is_open(scope["path"]):
             try:
                 scope.setdefault("state", {})["caller"] = await self._caller(scope, headers)
             except HeadraceError as error:
@@ -130,7 +134,7 @@ class Guard:
         token = cookie_parser(headers.get("cookie", "")).get(self._cookie)
         if token is None:
             raise Unauthorized("no-token", f"{path} needs a token", next_step=HOW_TO_GET_ONE)
-        if scope["method"] not in SAFE and not _from_our_page(headers):
+        if scope["method"] not in SAFE and not from_our_page(headers):
             raise Unauthorized(
                 "cross-site",
                 "a page of another site sent this request with your session",
@@ -153,10 +157,11 @@ HOW_TO_GET_ONE = (
 )
 
 
+def _is_open(path: str) -> bool:
+    return path in OPEN or path in PAGES or path.startswith(BELOW)
+
+
 def _unauthorized(path: str, error: HeadraceError) -> Response:
-    """A browser at the front door is shown how to sign in; everything else gets the problem."""
-    if path == "/":
-        return RedirectResponse("/signin", 303)
     if error.reason == "cross-site":
         return problem(403, error.reason, error.message, next_step=error.next_step)
     response = problem_of(error)
@@ -180,8 +185,8 @@ def _tokens_in(authorization: str, *, basic: bool) -> Sequence[str]:
     return (password, user)
 
 
-def _from_our_page(headers: Headers) -> bool:
-    """Browsers say where a request comes from; one that does not say is not trusted to change anything."""
+def from_our_page(headers: Headers) -> bool:
+    """Whether a page of this server sent it. Browsers say so; one that does not is not trusted to change anything."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"

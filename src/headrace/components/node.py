@@ -1,16 +1,21 @@
-"""Which Node.js runs components: the one on PATH when it is new enough and has npm, else the wheel's."""
+"""Which Node.js runs components: the one on PATH when it is new enough and has npm, else the wheel's.
+
+``python -m headrace.components.node …`` runs its npm, for what Headrace itself is built with.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.errors import Unavailable
+from headrace.errors import HeadraceError, Unavailable
 
 __all__ = ["OLDEST", "Node", "find"]
 
@@ -98,3 +103,17 @@ def _npm_cli(npm: str | None, program: str) -> Path | None:
 def _major(version: str) -> int:
     found = re.match(r"\d+", version)
     return int(found[0]) if found else 0
+
+
+def main(arguments: list[str]) -> None:
+    """Become npm; what it runs finds the same Node.js first."""
+    try:
+        node = find()
+    except HeadraceError as error:
+        sys.exit(f"{error.message}\n{error.next_step}")
+    path = os.pathsep.join((str(Path(node.program).parent), os.environ.get("PATH", os.defpath)))
+    os.execve(node.program, [node.program, node.npm, *arguments], {**os.environ, "PATH": path})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

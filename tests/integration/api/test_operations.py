@@ -13,7 +13,7 @@ from tests.deployed import deploy
 from tests.integration.api.conftest import URL, Served
 from tests.integration.api.test_history import event
 
-from headrace.api import openapi
+from headrace.api import designer, openapi
 from headrace.api.application import routes
 from headrace.api.auth import session_cookie
 
@@ -162,8 +162,6 @@ async def test_signing_in_makes_a_session_and_leads_home(served: Served) -> None
     assert cookie.startswith(f"{session_cookie(7475)}=")
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
-    home = await client.get("/")
-    assert (home.status_code, "Headrace" in home.text) == (200, True)
     assert (await client.get("/api/v1/status")).status_code == 200
     assert (await client.post("/api/v1/tokens", json={"name": "x"})).status_code == 403
 
@@ -176,9 +174,35 @@ async def test_a_bad_sign_in_link_explains_itself(served: Served, token: str) ->
     assert "headrace up" in response.text
 
 
-async def test_names_of_flows_do_not_become_markup(served: Served) -> None:
-    await deploy(served.parts.db, served.parts.bus, "<script>")
-    assert "<script>" not in (await served.client.get("/")).text
+async def test_a_token_signs_in_from_our_own_page_only(served: Served) -> None:
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(served.app), base_url=URL)
+    ours = {"Sec-Fetch-Site": "same-origin"}
+    foreign = await client.post("/signin", json={"token": served.token}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (foreign.status_code, foreign.json()["reason"]) == (409, "cross-site")
+    wrong = await client.post("/signin", json={"token": "hr_wrong"}, headers=ours)
+    assert (wrong.status_code, wrong.json()["reason"]) == (401, "bad-token")
+    assert not client.cookies
+    assert (await client.post("/signin", json={"token": f" {served.token}\n"}, headers=ours)).status_code == 204
+    assert (await client.get("/api/v1/status")).status_code == 200
+    assert (await client.post("/signout", headers=ours)).status_code == 204
+    assert (await client.get("/api/v1/status")).status_code == 401
+    assert (await served.client.get("/api/v1/status")).status_code == 200
+
+
+async def test_the_designers_pages_are_shown_to_anybody(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(served.app), base_url=URL)
+    monkeypatch.setattr(designer, "BUILT", tmp_path)
+    unbuilt = await client.get("/")
+    assert (unbuilt.status_code, "make designer" in unbuilt.text) == (503, True)
+    (tmp_path / "index.html").write_text("<p>the designer")
+    for path in ("/", "/flows", "/flows/orders/draft"):
+        page = await client.get(path)
+        assert (page.status_code, page.text) == (200, "<p>the designer")
+        assert "script-src" not in page.headers["content-security-policy"]
+        assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert (await client.post("/flows")).status_code == 405
 
 
 @pytest.mark.parametrize("everything", [False, True])

@@ -96,9 +96,14 @@ async def test_a_session_lets_in(client: httpx.AsyncClient) -> None:
     assert (await client.get("/api/v1/flows", headers={"Cookie": f"headrace_session_1={TOKEN}"})).status_code == 401
 
 
-async def test_a_browser_without_a_session_is_shown_how_to_sign_in(client: httpx.AsyncClient) -> None:
-    response = await client.get("/")
-    assert (response.status_code, response.headers["location"]) == (303, "/signin")
+@pytest.mark.parametrize("path", ["/", "/flows", "/flows/orders/draft", "/settings", "/assets/index.js"])
+async def test_pages_need_no_session(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).text == "nobody"
+
+
+@pytest.mark.parametrize("path", ["/flowsy", "/api/v1/flows", "/assets", "/metrics", "/git/assets/"])
+async def test_what_only_looks_like_a_page_needs_one(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 401
 
 
 @pytest.mark.parametrize(

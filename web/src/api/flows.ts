@@ -1,0 +1,61 @@
+import { queryOptions } from "@tanstack/react-query";
+import { all, answer, client } from "@/api/client";
+import type { components } from "@/api/schema";
+
+export type Flow = components["schemas"]["FlowView"];
+export type Deployment = components["schemas"]["DeploymentView"];
+export type Draft = components["schemas"]["DraftView"];
+export type Version = components["schemas"]["ListedFlowVersion"];
+
+/** Counters in the answers move all the time, so running flows are read again every so many milliseconds. */
+const COUNTERS_EVERY = 2_000;
+
+const path = (name: string) => ({ params: { path: { name } } });
+
+export const flows = {
+  list: () =>
+    queryOptions({
+      queryKey: ["flows", "list"],
+      queryFn: ({ signal }) =>
+        all((cursor) =>
+          answer(client.GET("/api/v1/flows", { params: { query: cursor === undefined ? {} : { cursor } }, signal })),
+        ),
+      refetchInterval: COUNTERS_EVERY,
+    }),
+  one: (name: string) =>
+    queryOptions({
+      queryKey: ["flows", name, "flow"],
+      queryFn: ({ signal }) => answer(client.GET("/api/v1/flows/{name}", { ...path(name), signal })),
+      refetchInterval: COUNTERS_EVERY,
+    }),
+  version: (name: string, number: number) =>
+    queryOptions({
+      queryKey: ["flows", name, "version", number],
+      queryFn: ({ signal }) =>
+        answer(client.GET("/api/v1/flows/{name}/versions/{number}", { params: { path: { name, number } }, signal })),
+      staleTime: Number.POSITIVE_INFINITY,
+    }),
+  draft: (name: string) =>
+    queryOptions({
+      queryKey: ["flows", name, "draft"],
+      queryFn: ({ signal }) => answer(client.GET("/api/v1/flows/{name}/draft", { ...path(name), signal })),
+    }),
+};
+
+export type Wish = "start" | "stop" | "suspend" | "resume";
+
+/** Say how a flow should be; returns when the server knows, not when it is so. */
+export function wish(name: string, verb: Wish): Promise<unknown> {
+  if (verb === "start") return answer(client.POST("/api/v1/flows/{name}/start", path(name)));
+  if (verb === "stop") return answer(client.POST("/api/v1/flows/{name}/stop", { ...path(name), body: {} }));
+  if (verb === "suspend") return answer(client.POST("/api/v1/flows/{name}/suspend", path(name)));
+  return answer(client.POST("/api/v1/flows/{name}/resume", path(name)));
+}
+
+export function removeFlow(name: string): Promise<unknown> {
+  return answer(client.DELETE("/api/v1/flows/{name}", path(name)));
+}
+
+export function saveDraft(name: string, document: string, tag: number | null) {
+  return answer(client.PUT("/api/v1/flows/{name}/draft", { ...path(name), body: { document, tag } }));
+}

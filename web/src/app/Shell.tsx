@@ -1,0 +1,90 @@
+import {
+  ActionIcon,
+  AppShell,
+  Badge,
+  Burger,
+  Group,
+  Image,
+  NavLink,
+  Text,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { IconLogout, IconMoon, IconRoute, IconSun } from "@tabler/icons-react";
+import type { ReactNode } from "react";
+import { Link, useLocation } from "wouter";
+import { useConnection } from "@/api/live";
+import { signOut, useSession } from "@/api/session";
+import mark from "@/app/mark.svg";
+
+const ROOMS = [{ label: "Flows", href: "/flows", icon: IconRoute }] as const;
+
+/** What surrounds every page: the rooms of the platform, the connection, light and dark. */
+export function Shell({ children }: { children: ReactNode }) {
+  const [opened, { toggle, close }] = useDisclosure();
+  return (
+    <AppShell header={{ height: 48 }} navbar={{ width: 180, breakpoint: "sm", collapsed: { mobile: !opened } }}>
+      <AppShell.Header>
+        <Group h="100%" px="sm" gap="sm">
+          <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Rooms" />
+          <Image src={mark} w={26} h={26} alt="" />
+          <Text fw={700}>Headrace</Text>
+          <Group ml="auto" gap="xs">
+            <ConnectionBadge />
+            <SchemeSwitch />
+            <ActionIcon variant="subtle" color="gray" aria-label="Sign out" onClick={() => void signOut()}>
+              <IconLogout size={18} />
+            </ActionIcon>
+          </Group>
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar aria-label="Rooms">
+        <Rooms onChoose={close} />
+      </AppShell.Navbar>
+      <AppShell.Main h="100dvh">{children}</AppShell.Main>
+    </AppShell>
+  );
+}
+
+function Rooms({ onChoose }: { onChoose: () => void }) {
+  const [location] = useLocation();
+  return ROOMS.map(({ label, href, icon: Icon }) => (
+    <NavLink
+      key={href}
+      component={Link}
+      href={href}
+      label={label}
+      leftSection={<Icon size={18} aria-hidden />}
+      active={location === href || location.startsWith(`${href}/`)}
+      onClick={onChoose}
+    />
+  ));
+}
+
+function ConnectionBadge() {
+  const connection = useConnection();
+  const { signedIn } = useSession();
+  if (connection !== "lost" || !signedIn) return null;
+  return (
+    <Badge color="orange" variant="light" role="status">
+      Reconnecting
+    </Badge>
+  );
+}
+
+function SchemeSwitch() {
+  const { setColorScheme } = useMantineColorScheme();
+  const dark = useComputedColorScheme("light") === "dark";
+  const Icon = dark ? IconSun : IconMoon;
+  return (
+    <ActionIcon
+      variant="subtle"
+      color="gray"
+      aria-label={dark ? "Light colours" : "Dark colours"}
+      onClick={() => setColorScheme(dark ? "light" : "dark")}
+    >
+      <Icon size={18} />
+    </ActionIcon>
+  );
+}
