@@ -59,6 +59,7 @@ from headrace.control.recorder import Drained, Recorder
 from headrace.control.redeploys import Redeploys
 from headrace.control.sweep import Sweep
 from headrace.control.tokens import CALLBACK, Tokens
+from headrace.control.variables import Variables
 from headrace.errors import HeadraceError, NotFound, Unavailable
 from headrace.keyring import Keyring
 from headrace.loops import Loops
@@ -162,7 +163,8 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
     loops = Loops(ending.asked)
     repositories = Repositories(settings.repos_dir)
     secrets = Secrets(bus, Keyring(settings.credential_keys))
-    design = Design(settings, str(HOSTS))
+    variables = Variables(db, secrets)
+    design = Design(settings, str(HOSTS), variables)
     tokens_ = Tokens(db, secrets, (settings.public_url or settings.url).rstrip("/") + CALLBACK)
     parts = Parts(
         settings=settings,
@@ -175,8 +177,9 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
         metrics=Metrics(),
         reconciler=Reconciler(db, bus, runtime, settings),
         recorder=Recorder(db, bus, settings, _drained(bus)),
-        builds=Builds(db, settings, repositories, _builders(settings), bus.publish),
+        builds=Builds(db, settings, repositories, _builders(settings), bus.publish, variables=variables.values),
         credentials=Credentials(db, secrets, design, tokens_),
+        variables=variables,
         design=design,
         repositories=repositories,
         troubles=loops.troubles,

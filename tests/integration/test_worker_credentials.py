@@ -111,6 +111,34 @@ async def test_only_hosts_with_init_start_again_and_only_for_a_person(plane: Pla
     assert all(each.restarts == 0 for each in (await worker.state()).steps)
 
 
+ENVIRON = (
+    "import os, sys\n"
+    "async def process(ctx, msg, cfg):\n"
+    "    ctx.logger.info('the key is %s', os.environ['CRM_KEY'])\n"
+    "    if msg.body.get('die'):\n"
+    "        os._exit(1)\n"
+    "    return {'key': os.environ['CRM_KEY'], 'step': os.environ['ELASTICIO_STEP_ID'], 'path': os.environ['PATH']}\n"
+)
+
+
+async def test_a_host_gets_the_variables_of_its_component_as_they_are_when_it_starts(plane: Plane) -> None:
+    await plane.secrets.create("v1", {"CRM_KEY": "first-key", "ELASTICIO_STEP_ID": "other"})
+    spec = plane.chain(hook(plane), step(plane, "show", ENVIRON, credential="", variables="v1"))
+    await plane.live(spec)
+    await plane.send(spec, {})
+    (body,) = await arrived(plane, spec, "show", 1)
+    assert (body["key"], body["step"], body["path"]) == ("first-key", "show", "/usr/local/bin:/usr/bin:/bin")
+    await plane.secrets.change("v1", merged({"CRM_KEY": "other-key"}))
+    await plane.send(spec, {})
+    assert (await arrived(plane, spec, "show", 2))[-1]["key"] == "first-key"
+    await plane.send(spec, {"die": True})
+    await plane.send(spec, {})
+    assert (await arrived(plane, spec, "show", 3))[-1]["key"] == "other-key"
+    lines = [line.text for line in await plane.log(spec, "show")]
+    assert "the key is [CRM_KEY]" in lines
+    assert not [line for line in lines if "-key" in line]
+
+
 COUNTING = """
 import pathlib, time
 first = {}

@@ -9,15 +9,16 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
-from headrace.api.parts import Parts, PartsOf
-from headrace.api.shapes import Answer, ComponentName, Moment, Number, Page, PagingOf, Request, paged
+from headrace.api.parts import Caller, Parts, PartsOf
+from headrace.api.shapes import Answer, ComponentName, Moment, Number, Page, PagingOf, Request, Text, paged
 from headrace.api.streams import until
 from headrace.api.usage import Usage, refuse_used
 from headrace.components import build_log
 from headrace.control.catalog import described
+from headrace.control.variables import Shown
 from headrace.errors import NotFound, Refused
 from headrace.store import components as store
-from headrace.store import credentials
+from headrace.store import credentials, variables
 
 __all__ = ["router"]
 
@@ -74,6 +75,32 @@ class ComponentView(Answer):
     flows: list[str] = Field(description="Flows whose newest version uses it.")
 
 
+class VariableView(Answer):
+    """An environment variable; never its value."""
+
+    name: str
+    is_set: bool
+    required: bool
+    declared: bool = Field(description="`component.json` names it.")
+    description: str
+
+
+class VariablesView(Answer):
+    """The environment variables of a component's hosts."""
+
+    component: str
+    variables: list[VariableView] = Field(description="Those declared, then others that have a value.")
+    author: str = Field(description="Who changed them last.")
+    changed_at: Moment | None
+    behind: list[str] = Field(description="Flows whose running deployment was made before the last change.")
+
+
+class VariableChanges(Request):
+    values: dict[Text, Text | None] = Field(
+        max_length=200, description="Values to set; null takes one away, others stay. They are stored encrypted."
+    )
+
+
 class NewComponent(Request):
     name: ComponentName
 
@@ -116,13 +143,32 @@ async def get_component(parts: PartsOf, name: ComponentName) -> ComponentView:
 async def remove_component(parts: PartsOf, name: ComponentName) -> None:
     """Remove a component with its repository and all its versions. Refused (`in-use`) while a flow uses it."""
     async with parts.db.begin() as conn:
-        await store.get(conn, name)
+        owner = await store.get(conn, name)
         refuse_used(f"component `{name}`", (await Usage.read(conn)).of_component(name))
-        if held := [each.name for each in await credentials.list_(conn, component=name)]:
-            told = f"component `{name}` has the credentials {', '.join(held)}"
-            raise Refused("in-use", told, next_step=f"headrace credential remove {held[0]}")
+        if theirs := [each.name for each in await credentials.list_(conn, component=name)]:
+            told = f"component `{name}` has the credentials {', '.join(theirs)}"
+            raise Refused("in-use", told, next_step=f"headrace credential remove {theirs[0]}")
+        held = await variables.find(conn, owner.id)
         await store.remove(conn, name)
+    if held is not None:
+        await parts.variables.forget(held.id)
     await parts.repositories.remove(name)
+
+
+@router.get("/{name}/variables", operation_id="getComponentVariables")
+async def get_component_variables(parts: PartsOf, name: ComponentName) -> VariablesView:
+    """Which environment variables its hosts get, and which its latest version needs; never a value."""
+    return _variables(name, await parts.variables.shown(name))
+
+
+@router.patch("/{name}/variables", operation_id="setComponentVariables")
+async def set_component_variables(
+    parts: PartsOf, caller: Caller, name: ComponentName, changes: VariableChanges
+) -> VariablesView:
+    """Set environment variables. A running flow gets them with its next deployment."""
+    shown = await parts.variables.change(name, changes.values, author=caller)
+    parts.announce("component", {"component": name})
+    return _variables(name, shown)
 
 
 @router.get("/{name}/versions", operation_id="listComponentVersions")
@@ -182,6 +228,23 @@ async def read_build_log(
         await store.get_version(conn, name, revision)
     lines = _log(parts, name, revision, follow)
     return StreamingResponse(lines, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
+def _variables(component: str, shown: Shown) -> VariablesView:
+    views = [
+        VariableView(name=each.name, is_set=is_set, required=each.required, declared=True, description=each.description)
+        for each, is_set in shown.declared
+    ]
+    views += [
+        VariableView(name=name, is_set=True, required=False, declared=False, description="") for name in shown.others
+    ]
+    return VariablesView(
+        component=component,
+        variables=views,
+        author=shown.author,
+        changed_at=shown.changed_at,
+        behind=list(shown.behind),
+    )
 
 
 def _component(component: store.Component, versions: list[store.ComponentVersion], usage: Usage) -> ComponentView:

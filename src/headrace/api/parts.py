@@ -24,6 +24,7 @@ from headrace.control.credentials import Credentials
 from headrace.control.design import Design
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Recorder
+from headrace.control.variables import Variables
 from headrace.errors import HeadraceError
 from headrace.settings import Settings
 from headrace.store.database import Database
@@ -47,6 +48,7 @@ class Parts:
     recorder: Recorder
     builds: Builds
     credentials: Credentials
+    variables: Variables
     design: Design
     repositories: Repositories
     troubles: Callable[[], tuple[str, ...]]

@@ -111,6 +111,7 @@ class PlanView(Answer):
     must_be_ready: list[str] = Field(description="Steps that have to get ready before anything is switched.")
     changes: list[ChangeView]
     moves: list[MoveView]
+    variables: list[str] = Field(description="Components whose environment variables were changed since.")
     building: list[BuildView]
     steps: list[PlannedStep]
     snapshots_reset: list[ResetView]
@@ -142,12 +143,13 @@ async def get_plan(parts: PartsOf, name: FlowName, wanted: Annotated[Wanted, Que
         must_be_ready=[step.id for step in scene.after.steps] if scene.after is not None else [],
         changes=[change_view(each) for each in changes],
         moves=moves,
+        variables=scene.varied,
         building=_building(scene),
         steps=_steps(scene),
         snapshots_reset=_resets(scene),
         hooks=_hooks(scene),
         interruption=_interruption(scene, wanted.strategy),
-        blockers=_blockers(scene, wanted, something=bool(changes or moves)),
+        blockers=_blockers(scene, wanted, something=bool(changes or moves or scene.varied)),
         remarks=_remarks(scene),
         problems=mistakes(scene.problems),
     )

@@ -14,7 +14,7 @@ from headrace.errors import Invalid, NotFound, Problem
 from headrace.flows import document
 from headrace.flows.catalog import Listing, Offer
 from headrace.flows.document import Document, Step
-from headrace.store import components, deployments, flows
+from headrace.store import components, deployments, flows, variables
 from headrace.store.components import ComponentVersion
 from headrace.store.deployments import Deployment
 
@@ -40,6 +40,22 @@ class Scene:
     """What each running step runs."""
     newest: dict[str, ComponentVersion]
     """The newest push of each component that would run."""
+    editions: dict[str, int]
+    """How often the environment variables of components were changed."""
+
+    @property
+    def varied(self) -> list[str]:
+        """Components of running steps whose environment variables were changed since the deployment was made."""
+        runs = self.running.resolved if self.running is not None else {}
+        steps = [step for step in self.after.steps if step.id in runs] if self.after is not None else []
+        return sorted(
+            {
+                step.component
+                for step in steps
+                if runs[step.id]["component"] == step.component
+                and runs[step.id].get("variables", 0) != self.editions.get(step.component, 0)
+            }
+        )
 
     def runs_offer(self, step: Step) -> Offer | None:
         version = self.now.get(step.id)
@@ -72,6 +88,7 @@ async def read(conn: AsyncConnection, name: str, version: int | None) -> Scene:
         catalog=await catalog_for(conn, text),
         now=await _now(conn, running),
         newest=await _newest(conn, after),
+        editions=await variables.editions(conn),
     )
 
 

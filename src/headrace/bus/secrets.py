@@ -1,5 +1,7 @@
 """The values of credentials, encrypted, in the broker: bucket ``credentials``, one entry per credential.
 
+The environment variables of components are kept in the same way, one entry per component.
+
 Here and nowhere else, so a step's ``updateKeys`` is durable, and known to all others, whether the server is up or not.
 A change is made with compare-and-set, so of two at once none is lost.
 """
@@ -19,10 +21,12 @@ from headrace.bus.client import Bus
 from headrace.errors import HeadraceError, NotFound, Refused, TooLarge
 from headrace.keyring import Keyring
 
-__all__ = ["LARGEST", "Secret", "Secrets", "merged"]
+__all__ = ["LARGEST", "VARIABLES", "Secret", "Secrets", "merged"]
 
 LARGEST = 256 * 1024
 """Bytes of JSON the values of one credential may have."""
+VARIABLES = "variables-"
+"""How ids of entries begin that hold a component's environment variables."""
 EDITION = "Headrace-Edition"
 """Header: how often a person has changed the values. Running hosts with an ``init`` hook start again when it grows."""
 
@@ -76,7 +80,7 @@ class Secrets:
                     raise
 
     async def renew_key(self) -> int:
-        """Encrypt everything with a new key and forget the older ones; how many values there are.
+        """Encrypt everything with a new key and forget the older ones; how many credentials there are.
 
         Cut off anywhere it can be done again: older keys go last, when nothing needs them. Of two at once each leaves
         the other's key.
@@ -87,14 +91,14 @@ class Secrets:
             with suppress(NotFound):  # removed meanwhile
                 await self.change(id_, lambda secret: secret)
         self._keyring.forget_before(key)
-        return len(ids)
+        return sum(not id_.startswith(VARIABLES) for id_ in ids)
 
     async def delete(self, id_: str) -> None:
         """Forget the values; nothing happens when there are none."""
         await self._bucket.delete(id_)
 
     async def ids(self) -> list[str]:
-        """Ids of all credentials that have values."""
+        """Ids of all entries that have values."""
         return await self._bucket.keys()
 
     async def watch(self, id_: str) -> AsyncIterator[Secret | HeadraceError]:

@@ -11,6 +11,7 @@ import typer
 from headrace.cli.client import at
 from headrace.cli.options import Data, Json, Yes
 from headrace.cli.starter import Language
+from headrace.cli.values import FileOption, SetFileOption, SetOption
 
 if TYPE_CHECKING:
     from headrace.cli.client import Client
@@ -89,10 +90,11 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
         found = client.get(at("components", name))
         latest = found.get("latest")
         version = client.get(at("components", name, "versions", latest)) if latest else None
+        variables = client.get(at("components", name, "variables"))["variables"]
     if as_json:
-        print_json({**found, "version": version})
+        print_json({**found, "version": version, "variables": variables})
     else:
-        _print_component(found, version, client.url)
+        _print_component(found, version, variables, client.url)
 
 
 @app.command()
@@ -183,6 +185,37 @@ def push(
 
 
 @app.command()
+def env(
+    *,
+    name: Name,
+    pairs: SetOption = None,
+    pairs_of_files: SetFileOption = None,
+    file: FileOption = None,
+    unset: Annotated[
+        list[str] | None, typer.Option("--unset", metavar="VARIABLE", help="Take a variable away; may be repeated.")
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Show which environment variables a component's code gets, or change them. Values are never shown.
+
+    Flows that run get a change with their next deployment.
+    """
+    from headrace.cli import values
+    from headrace.cli.client import connect
+    from headrace.cli.output import print_json
+
+    wanted = _texts(values.given(pairs, pairs_of_files, file)) | dict.fromkeys(unset or ())
+    path = at("components", name, "variables")
+    with connect(data) as client:
+        found = client.patch(path, {"values": wanted}) if wanted else client.get(path)
+    if as_json:
+        print_json(found)
+    else:
+        _print_variables(found)
+
+
+@app.command()
 def rollout(
     name: Name,
     note: Annotated[str | None, typer.Option("--note", "-m", help="Why; kept with each deployment.")] = None,
@@ -229,6 +262,29 @@ def remove(
     out().print(f"Removed {what}.")
 
 
+def _texts(given: dict[str, Any]) -> dict[str, Any]:
+    """Numbers and truth values of a file as an environment holds them: text, as JSON writes it."""
+    return {name: json.dumps(value) if isinstance(value, int | float) else value for name, value in given.items()}
+
+
+def _print_variables(found: dict[str, Any]) -> None:
+    from headrace.cli.output import one_line, out, print_table
+
+    rows = [
+        (
+            each["name"],
+            "set" if each["is_set"] else "missing" if each["required"] else "-",
+            one_line(each["description"]) if each["declared"] else "not in component.json",
+        )
+        for each in found["variables"]
+    ]
+    print_table(("VARIABLE", "VALUE", "MEANING"), rows, empty="It has no environment variables.")
+    if found["behind"]:
+        flows = ", ".join(found["behind"])
+        told = f"{flows} still run with those of before. Next: headrace component rollout {found['component']}"
+        out().print(told, soft_wrap=True)
+
+
 def _tell_rollout(name: str, line: dict[str, Any]) -> None:
     """What happened to a flow, or how it all ended."""
     from headrace.cli.output import counted, err, out, printable
@@ -271,7 +327,9 @@ def _build_failed(name: str, version: dict[str, Any]) -> Exception:
     )
 
 
-def _print_component(found: dict[str, Any], version: dict[str, Any] | None, url: str) -> None:
+def _print_component(
+    found: dict[str, Any], version: dict[str, Any] | None, variables: list[dict[str, Any]], url: str
+) -> None:
     from headrace.cli.output import out, print_fields, print_table, when
 
     descriptor = (version or {}).get("descriptor") or {}
@@ -281,6 +339,7 @@ def _print_component(found: dict[str, Any], version: dict[str, Any] | None, url:
             "Title": _marked(found["title"], descriptor),
             "Description": found["description"],
             "Latest": f"revision {found['latest']}" if found["latest"] else "nothing built yet",
+            "Variables": _told_variables(found["name"], variables),
             "Used by": ", ".join(found["flows"]),
             "Created": when(found["created_at"]),
             "Push to": url + found["git_path"],
@@ -303,6 +362,15 @@ def _print_component(found: dict[str, Any], version: dict[str, Any] | None, url:
     for kind in ("trigger", "action"):
         for each in found[f"{kind}s"]:
             _print_offer(kind, each["name"], (descriptor.get(f"{kind}s") or {}).get(each["name"]) or {})
+
+
+def _told_variables(name: str, variables: list[dict[str, Any]]) -> str:
+    """Which are set, and which are needed and are not."""
+    lacking = [each["name"] for each in variables if each["required"] and not each["is_set"]]
+    told = ", ".join(each["name"] for each in variables if each["is_set"])
+    if lacking:
+        told += f"{'; ' if told else ''}missing: {', '.join(lacking)} (headrace component env {name} --set …)"
+    return told
 
 
 def _marked(title: str, written: dict[str, Any] | None) -> str:

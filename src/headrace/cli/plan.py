@@ -32,6 +32,7 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[Text]:
     yield Text(f"{plan['flow']}: {_versions(plan)}, by {plan['strategy']}", "bold")
     yield from _part("Changes", [line for each in plan["changes"] for line in change_lines(each)])
     yield from _part("Component versions", [line for each in plan["moves"] for line in _move(each)])
+    yield from _part("Environment variables", [Text(f"  of {each}: changed since") for each in plan["variables"]])
     ready = ", ".join(plan["must_be_ready"])
     yield from _part("Must get ready", [Text(f"  {ready}  ({counted(plan['step_count'], 'step')} with mappers)")])
     yield from _part("May use", list(_grants(plan["steps"])))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +32,8 @@ class Order:
     commit: str
     descriptor: Descriptor
     folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of the component, which its code gets when it is loaded, and no script."""
 
     @property
     def code(self) -> Path:

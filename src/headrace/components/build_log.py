@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from headrace.flows.redaction import Redaction
+
 __all__ = ["READY", "BuildLog", "follow", "is_final"]
 
 READY = "ready"
@@ -35,6 +37,8 @@ class BuildLog:
         new.chmod(0o600)
         new.replace(path)
         self._left = LIMIT
+        self.redaction = Redaction()
+        """Knows what must not get into the log."""
 
     def __enter__(self) -> BuildLog:
         return self
@@ -63,7 +67,7 @@ class BuildLog:
         self.close()
 
     def _write(self, line: str) -> None:
-        self._file.write(line.encode(errors="backslashreplace") + b"\n")
+        self._file.write(self.redaction.text(line).encode(errors="backslashreplace") + b"\n")
 
 
 async def follow(

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from headrace.components.variables import is_settable
 from headrace.errors import Invalid, Problem
-from headrace.flows.catalog import Described, Field, Help, Offer
+from headrace.flows.catalog import Described, Field, Help, Offer, Variable
 
 __all__ = [
     "FILE",
@@ -75,6 +76,12 @@ class Descriptor:
         written = _mapping(self.document.get("credentials")).get("oauth2")
         return written if isinstance(written, Mapping) else None
 
+    @property
+    def variables(self) -> dict[str, Variable]:
+        """Environment variables it reads, by name, without those that nobody can set."""
+        written = _mapping(self.document.get("envVars"))
+        return {name: _variable(name, each) for name, each in written.items() if is_settable(name)}
+
     def offers(self, language: Language = "python") -> dict[tuple[str, str], Offer]:
         """Triggers and actions, keyed by kind and name."""
         found = [*self._offers_of("trigger", language), *self._offers_of("action", language)]
@@ -95,6 +102,7 @@ class Descriptor:
             has_credentials=self.has_credentials,
             credential_fields=self.credential_fields,
             oauth2=self.oauth2,
+            variables=self.variables,
             offers=self.offers(language),
         )
 
@@ -242,6 +250,11 @@ def _field(name: str, written: object) -> Field:
         suffix=_text(values.get("suffix")),
         help=_help(values.get("help")),
     )
+
+
+def _variable(name: str, written: object) -> Variable:
+    values = _mapping(written)
+    return Variable(name, values.get("required") is True, _text(values.get("description")))
 
 
 def _help(written: object) -> Help | None:

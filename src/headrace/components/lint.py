@@ -22,6 +22,7 @@ from headrace.components.descriptor import (
     main_file,
     parse,
 )
+from headrace.components.variables import is_settable
 from headrace.errors import Problem
 
 __all__ = ["LARGEST", "language", "lint"]
@@ -69,7 +70,6 @@ WITHOUT_EFFECT = {
     "oauth1": "OAuth 1 is not supported; write the tokens into fields",
     "consumesRawData": "bodies of webhooks come as described in the how-to about webhooks",
     "autoResolveObjectReferences": "large bodies are always there when a step is called",
-    "envVars": "they cannot be set for a component yet; use a credential",
 }
 """What components rely on elsewhere and will not find here."""
 VIEWS = (
@@ -180,11 +180,13 @@ def _auth_types(written: object) -> Iterator[Problem]:
 
 def _environment(written: object) -> Iterator[Problem]:
     for name, each in _mapping(written).items():
+        if not is_settable(name):
+            told = "is the platform's own, or no name of a variable: nobody can set it"
+            yield _warning(f"envVars.{name}", "no-effect", told)
         if isinstance(each, dict):
             yield from _keys(f"envVars.{name}", each, VARIABLE)
         elif each is not None:
             yield _wrong(f"envVars.{name}", OBJECT, each, severity="warning")
-    yield from _without_effect("", {"envVars": _mapping(written)}, {"envVars": None})
 
 
 def _offer(path: str, kind: str, name: str, written: object, files: frozenset[str]) -> Iterator[Problem]:

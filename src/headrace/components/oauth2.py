@@ -3,7 +3,7 @@
 RFC 6749 (authorization code, client credentials, refresh), RFC 7636 (PKCE, always S256). The block is elastic.io's:
 ``client_id``, ``client_secret``, ``auth_uri``, ``token_uri``, ``scopes``, ``client_auth: basic`` and whatever else the
 provider wants in the authorization URL. Without ``auth_uri``, or with ``grant_type: client_credentials``, no person
-is asked. ``{{NAME}}`` stands for a value of the credential.
+is asked. ``{{NAME}}`` stands for a value of the credential, else for an environment variable of the component.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -123,11 +124,20 @@ def names(block: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(PLACEHOLDER.findall(written))
 
 
-def provider(block: Mapping[str, Any], fields: Mapping[str, Field], values: Mapping[str, Any]) -> Provider:
-    """The block, filled in from a credential's values. `Invalid` (``bad-oauth2``) with what is missing."""
+def provider(
+    block: Mapping[str, Any],
+    fields: Mapping[str, Field],
+    values: Mapping[str, Any],
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Provider:
+    """The block, filled in from a credential's values and the component's environment variables; the former win.
+
+    `Invalid` (``bad-oauth2``) with what is missing.
+    """
+    values = {**variables, **{name: value for name, value in values.items() if _plain(value)}}
     missing = [name for name in sorted(names(block)) if not _plain(values.get(name))]
     problems = [
-        Problem(f"values.{name}", "field-missing", "is needed for the connection", f"--set {name}=…")
+        Problem(f"values.{name}", "field-missing", "is needed for the connection", _how(name, fields))
         for name in missing
     ]
     made = {key: _filled(each, values) for key, each in block.items()}
@@ -155,6 +165,11 @@ def provider(block: Mapping[str, Any], fields: Mapping[str, Field], values: Mapp
         basic=made.get("client_auth") == "basic",
         extras={key: _plain(each) for key, each in made.items() if key not in KNOWN and _plain(each)},
     )
+
+
+def _how(name: str, fields: Mapping[str, Field]) -> str:
+    """What sets it: a value of the credential, or, for what is none of its fields, one for all of them."""
+    return f"--set {name}=…" + ("" if name in fields else f", or headrace component env COMPONENT --set {name}=…")
 
 
 def verifier() -> str:

@@ -111,7 +111,9 @@ class PythonBuilder:
         await self._compile(order, code, log)
         offers = order.descriptor.offers("python").values()
         each = {(offer.kind, offer.main, offer.trigger_type): offer for offer in offers}
-        await load_check.check(each.values(), lambda: self._host_command(code), log, memory=self._memory)
+        await load_check.check(
+            each.values(), lambda: self._host_command(code, order.variables), log, memory=self._memory
+        )
         return code
 
     async def keep_only(self, codes: Iterable[Code]) -> None:
@@ -253,13 +255,14 @@ class PythonBuilder:
             "NO_COLOR": "1",
         }
 
-    def _host_command(self, code: Code) -> sandbox.Command:
+    def _host_command(self, code: Code, variables: Mapping[str, str]) -> sandbox.Command:
         arguments, folder = code.host(str(self._hosts), self._memory)
         return sandbox.command(
             arguments,
             cwd=code.root,
             read=[code.root, *code.visible, folder],
             uid=code.uid,
+            env=variables,
             mode=self._mode,
             socket=True,
         )

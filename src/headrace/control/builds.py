@@ -14,7 +14,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ __all__ = ["Announce", "Builds"]
 
 Announce = Callable[[str, bytes], None]
 """Publishes a message nobody stores: `headrace.bus.client.Bus.publish`."""
+VariablesOf = Callable[[int], Awaitable[Mapping[str, str]]]
+"""The environment variables of the component with that id."""
 LOOK_EVERY = 30.0
 """Seconds after which pushed versions are looked for without a hint."""
 PAUSE = 5.0
@@ -52,12 +54,15 @@ class Builds:
         repositories: Repositories,
         builders: Mapping[Language, Builder],
         announce: Announce,
+        *,
+        variables: VariablesOf,
     ) -> None:
         self._db = db
         self._settings = settings
         self._repositories = repositories
         self._builders = builders
         self._announce = announce
+        self._variables = variables
         self._wake = asyncio.Event()
         self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
@@ -185,6 +190,8 @@ class Builds:
             self._tell(noted)
 
     async def _code(self, version: ComponentVersion, log: BuildLog) -> Code:
+        variables = await self._variables(version.component_id)
+        log.redaction.learn(variables)
         order = Order(
             component=version.component,
             component_id=version.component_id,
@@ -192,6 +199,7 @@ class Builds:
             commit=version.commit,
             descriptor=Descriptor(version.descriptor),
             folder=self._settings.build(version.component, version.revision),
+            variables=variables,
         )
         return await build(
             order,

@@ -8,7 +8,7 @@ from headrace.components.descriptor import Descriptor
 from headrace.errors import Invalid, NotFound, Refused
 from headrace.flows import document
 from headrace.flows.catalog import BuildState, Described, Listing, Selector
-from headrace.store import components, credentials
+from headrace.store import components, credentials, variables
 from headrace.store.components import ComponentVersion
 
 __all__ = ["catalog_for", "described"]
@@ -27,7 +27,7 @@ async def catalog_for(conn: AsyncConnection, text: str) -> Listing:
         except (NotFound, Refused):
             states |= await _states(conn, component, selector)
     secrets = {each.name: each.component for each in await credentials.list_(conn)}
-    return Listing(names, found, states, secrets)
+    return Listing(names, found, states, secrets, await variables.set_names(conn))
 
 
 def described(version: ComponentVersion) -> Described:

@@ -12,7 +12,7 @@ from headrace.store.flows import FlowVersion
 __all__ = ["Resolution", "challenged", "moved", "switching", "to_roll_back_to", "to_start"]
 
 Resolution = Mapping[str, Mapping[str, Any]]
-"""Step → ``{component, revision, commit}``."""
+"""Step → ``{component, revision, commit}``, and the edition of its ``variables`` where the component ever had any."""
 
 
 def switching(rows: Sequence[Deployment]) -> bool:

@@ -13,6 +13,7 @@ from headrace.flows.deployment import Code, DeploymentSpec
 from headrace.flows.publish import Resolved, compile_deployment
 from headrace.settings import Settings
 from headrace.store import components, credentials, deployments, flows
+from headrace.store import variables as store
 
 __all__ = ["compile_row"]
 
@@ -24,7 +25,9 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
     written = document.parse(version.document)
     resolved = {}
     for step, which in row.resolved.items():
-        resolved[step] = await _resolved(conn, str(which["component"]), int(which["revision"]))
+        resolved[step] = await _resolved(
+            conn, str(which["component"]), int(which["revision"]), bool(which.get("variables"))
+        )
     spec = compile_deployment(
         written,
         resolved,
@@ -53,7 +56,7 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
     )
 
 
-async def _resolved(conn: AsyncConnection, component: str, revision: int) -> Resolved:
+async def _resolved(conn: AsyncConnection, component: str, revision: int, variables: bool) -> Resolved:
     version = await components.get_version(conn, component, revision)
     if version.build is None:
         raise Refused(
@@ -62,4 +65,6 @@ async def _resolved(conn: AsyncConnection, component: str, revision: int) -> Res
             next_step=f"see `headrace component log {component} {revision}`",
         )
     code = msgspec.convert(version.build, Code)
-    return Resolved(code, Descriptor(version.descriptor).described(component, revision, code.language))
+    held = await store.find(conn, version.component_id) if variables else None
+    described = Descriptor(version.descriptor).described(component, revision, code.language)
+    return Resolved(code, described, held.id if held is not None else "")

@@ -19,6 +19,7 @@ from headrace.components.descriptor import Descriptor
 from headrace.components.oauth2 import Provider, Token
 from headrace.control.design import Design, Verdict
 from headrace.control.tokens import Tokens
+from headrace.control.variables import values_of
 from headrace.errors import HeadraceError, Invalid, NotFound, Problem, Refused
 from headrace.flows import document
 from headrace.flows.catalog import Field
@@ -70,7 +71,7 @@ class Credentials:
         version = await self._version(component)
         given = {key: value for key, value in values.items() if value not in _EMPTY}
         _check(version, given)
-        provider = self._provider(version, given)
+        provider = await self._provider(version, given)
         async with self._db.begin() as conn:
             made = await store.create(conn, name, component, author=author)
         try:
@@ -93,7 +94,7 @@ class Credentials:
         present = await self._present(credential)
         wanted = _changed(present.values, changes)
         _check(version, wanted)
-        provider = self._provider(version, wanted)
+        provider = await self._provider(version, wanted)
         token = None
         if verify:
             token = await self._fresh(provider)
@@ -119,7 +120,7 @@ class Credentials:
         version = await self._version(credential.component)
         values = (await self._present(credential)).values
         try:
-            verdict = await self._verdict(version, self._provider(version, values), values)
+            verdict = await self._verdict(version, await self._provider(version, values), values)
         except Invalid as error:
             verdict = Verdict(False, error.message)
         await self._note(credential, verdict)
@@ -207,10 +208,13 @@ class Credentials:
         except NotFound:  # the server died between the two halves of its creation
             return await self._secrets.create(credential.id, {})
 
-    def _provider(self, version: ComponentVersion, values: Mapping[str, Any]) -> Provider | None:
+    async def _provider(self, version: ComponentVersion, values: Mapping[str, Any]) -> Provider | None:
         descriptor = Descriptor(version.descriptor)
         block = descriptor.oauth2
-        return None if block is None else oauth2.provider(block, descriptor.credential_fields, values)
+        if block is None:
+            return None
+        variables = await values_of(self._db, self._secrets, version.component_id)
+        return oauth2.provider(block, descriptor.credential_fields, values, variables)
 
     async def _fresh(self, provider: Provider | None) -> Token | None:
         """A token for changed values, where nobody has to agree; `Refused` (``not-verified``) when there is none."""

@@ -17,6 +17,7 @@ import structlog
 from headrace import sandbox
 from headrace.components.descriptor import Descriptor
 from headrace.components.design_time import Question, Terms, ask, verdict
+from headrace.control.variables import Variables
 from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
 from headrace.flows.catalog import Described
 from headrace.flows.deployment import Code
@@ -51,8 +52,9 @@ class _Asked:
 class Design:
     """`run` it; `stop` ends it, and every question."""
 
-    def __init__(self, settings: Settings, hosts: str) -> None:
+    def __init__(self, settings: Settings, hosts: str, variables: Variables) -> None:
         self._settings = settings
+        self._variables = variables
         self._hosts = hosts
         self._asked: asyncio.Queue[_Asked | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -139,13 +141,14 @@ class Design:
         def tell(line: str) -> None:
             log.info("the component said", **which, text=line)
 
+        variables = await self._variables.values(version.component_id)
         terms = Terms(
-            command=lambda: self._command(version),
+            command=lambda: self._command(version, variables),
             within=self._settings.design_within,
             memory=self._settings.step_memory,
             tell=tell,
             wrote_back=wrote_back,
-            redaction=Redaction(secrets),
+            redaction=Redaction({**variables, **secrets}),
         )
         asked = _Asked(question, terms, asyncio.get_running_loop().create_future())
         self._asked.put_nowait(asked)
@@ -166,7 +169,7 @@ class Design:
             if not answer.done():
                 answer.set_exception(error)
 
-    def _command(self, version: ComponentVersion) -> sandbox.Command:
+    def _command(self, version: ComponentVersion, variables: Mapping[str, str]) -> sandbox.Command:
         code = msgspec.convert(version.build, Code)
         arguments, folder = code.host(self._hosts, self._settings.step_memory)
         return sandbox.command(
@@ -174,6 +177,7 @@ class Design:
             cwd=code.root,
             read=[code.root, *code.visible, folder],
             uid=code.uid,
+            env=variables,
             mode=self._settings.sandbox,
             socket=True,
         )

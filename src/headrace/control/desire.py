@@ -16,16 +16,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from headrace.control.catalog import catalog_for
+from headrace.control.catalog import catalog_for, described
 from headrace.control.choice import Resolution, challenged, moved, switching, to_roll_back_to, to_start
 from headrace.errors import Busy, Invalid, NotFound, Problem, Refused
 from headrace.flows import document
+from headrace.flows.catalog import set_command
 from headrace.flows.document import Document
 from headrace.flows.lint import lint
-from headrace.store import components, deployments, flows
+from headrace.store import components, deployments, flows, variables
 from headrace.store.database import Database
 from headrace.store.deployments import Cause, Deployment, Strategy
 from headrace.store.flows import Flow, FlowVersion
@@ -213,7 +215,8 @@ async def checked(conn: AsyncConnection, text: str, name: str) -> Document:
 
 async def resolve(conn: AsyncConnection, written: Document) -> Resolution:
     """What each step is to run; raises for the first step whose component version cannot be used."""
-    resolved = {}
+    resolved: dict[str, dict[str, Any]] = {}
+    given, editions = await variables.set_names(conn), await variables.editions(conn)
     for step in written.steps:
         try:
             version = await components.resolve(conn, step.component, step.version)
@@ -224,6 +227,11 @@ async def resolve(conn: AsyncConnection, written: Document) -> Resolution:
             "revision": version.revision,
             "commit": version.commit,
         }
+        if lacking := described(version).lacking(given.get(step.component, ())):
+            told = f"step `{step.id}`: component `{step.component}` needs the environment variable `{lacking[0]}`"
+            raise Refused("variable-missing", told, next_step=set_command(step.component, lacking[0]))
+        if step.component in editions:
+            resolved[step.id]["variables"] = editions[step.component]
     return resolved
 
 

@@ -78,7 +78,7 @@ class Redeploys:
     async def _look(self) -> None:
         try:
             async with self._db.read() as conn:
-                found = [each for each in await behind(conn) if each.document.redeploy == "on-push"]
+                found = [each for each in await behind(conn) if _follows(each)]
         except HeadraceError as error:
             log.warning("cannot look", reason=error.reason, why=error.message)
             return
@@ -102,3 +102,8 @@ class Redeploys:
             if made is not None:
                 log.info("follows", flow=flow.flow, epoch=made.epoch, moves=moves)
                 self._changed(made.flow_id, flow.flow)
+
+
+def _follows(flow: Behind) -> bool:
+    """Builds, not variables: of those a person may want to change several before anything is done."""
+    return flow.document.redeploy == "on-push" and any(move.is_push for move in flow.moves)

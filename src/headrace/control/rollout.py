@@ -1,5 +1,7 @@
 """Bringing the newest version of a component to every flow that names it as ``latest``: one flow after another.
 
+And its environment variables, as they are now, to every flow that runs it.
+
 A flow is published by handover, and the next one is not touched before it is live. The rollout stops at the first flow
 that fails, also when one that was done already is handed back meanwhile; the flows that failed run on as they were.
 """

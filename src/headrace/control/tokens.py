@@ -25,9 +25,10 @@ from headrace.bus.secrets import Secrets, merged
 from headrace.components import oauth2
 from headrace.components.descriptor import Descriptor
 from headrace.components.oauth2 import Provider, Request, Token
+from headrace.control.variables import values_of
 from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
 from headrace.flows.redaction import Redaction
-from headrace.store import components
+from headrace.store import components, variables
 from headrace.store import credentials as store
 from headrace.store.clock import now_ms
 from headrace.store.credentials import Credential
@@ -114,7 +115,10 @@ class Tokens:
             version = await components.resolve(conn, component, "latest")
         descriptor = Descriptor(version.descriptor)
         block = descriptor.oauth2
-        return None if block is None else oauth2.provider(block, descriptor.credential_fields, values)
+        if block is None:
+            return None
+        given = await values_of(self._db, self._held, version.component_id)
+        return oauth2.provider(block, descriptor.credential_fields, values, given)
 
     async def first(self, provider: Provider) -> Token:
         """A first token, where nobody has to agree."""
@@ -148,7 +152,7 @@ class Tokens:
             try:
                 token = await self._fetch(provider.refresh(held), held)
             except HeadraceError as error:
-                error.message = Redaction(values).text(error.message)
+                error.message = Redaction({**values, "client_secret": provider.client_secret}).text(error.message)
                 raise
             await self._keep(credential, provider, token)
             log.info("token.renewed", credential=credential.name, until=token.until)
@@ -248,10 +252,11 @@ class Tokens:
             log.error("a token crashed", exc_info=error)
 
     async def _sweep(self) -> None:
-        """Values whose credential is gone: the server died between the two."""
+        """Values whose credential, or component, is gone: the server died between the two."""
         with suppress(HeadraceError):  # next time
             async with self._db.read() as conn:
                 known = {each.id for each in await store.list_(conn)}
+                known |= await variables.ids(conn)
             for id_ in await self._held.ids():
                 if id_ not in known:
                     await self._held.delete(id_)

@@ -5,11 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-__all__ = ["BuildState", "Catalog", "Described", "Field", "Help", "Listing", "Offer", "Selector"]
+__all__ = [
+    "BuildState",
+    "Catalog",
+    "Described",
+    "Field",
+    "Help",
+    "Listing",
+    "Offer",
+    "Selector",
+    "Variable",
+    "set_command",
+]
 
 Selector = str | int
 """How a step names a component version: ``"latest"``, a revision number or a semantic version."""
@@ -67,6 +78,15 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable that a component reads."""
+
+    name: str
+    required: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Described:
     """One component version, as far as its descriptor tells."""
 
@@ -85,12 +105,22 @@ class Described:
     """What a credential of it holds."""
     oauth2: Mapping[str, Any] | None = None
     """How its tokens are got, as written: ``auth_uri``, ``token_uri`` and so on, with ``{{NAME}}`` for values."""
+    variables: Mapping[str, Variable] = field(default_factory=dict)
     offers: Mapping[tuple[str, str], Offer] = field(default_factory=dict)
     """Keyed by kind and name: ``("trigger", "new-order")``."""
 
     def offer(self, kind: Literal["trigger", "action"], name: str) -> Offer | None:
         """The offer, or `None`."""
         return self.offers.get((kind, name))
+
+    def lacking(self, given: Collection[str]) -> tuple[str, ...]:
+        """Names of the variables it cannot do without and that are not among those ``given``."""
+        return tuple(name for name, each in self.variables.items() if each.required and name not in given)
+
+
+def set_command(component: str, variable: str) -> str:
+    """What a person types to set a variable of a component."""
+    return f"headrace component env {component} --set {variable}=…"
 
 
 BuildState = Literal["pushed", "building", "ready", "failed"]
@@ -122,6 +152,10 @@ class Catalog(Protocol):
         """Every credential's name, and the component it is for."""
         ...
 
+    def variables(self, component: str) -> Collection[str]:
+        """Names of the component's environment variables that have a value."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -133,6 +167,8 @@ class Listing:
     """Of versions that are not in ``found``; for ``latest`` that of the newest version."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Names of credentials, and their components."""
+    given: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Names of environment variables that have a value, by component."""
 
     def components(self) -> tuple[str, ...]:
         return self.names
@@ -149,3 +185,6 @@ class Listing:
 
     def credentials(self) -> Mapping[str, str]:
         return self.secrets
+
+    def variables(self, component: str) -> Collection[str]:
+        return self.given.get(component, ())

@@ -81,6 +81,8 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, Any] = {}
     credential: str = ""
     """Id of the credential whose values the component gets; its values are not here but in bucket ``credentials``."""
+    variables: str = ""
+    """Id of the entry in that bucket that holds the component's environment variables; empty: it has none."""
     after: tuple[str, ...] = ()
     when: str | None = None
     input: str | None = None

@@ -70,6 +70,7 @@ Reason = Literal[
     "unknown-variable",
     "unreachable",
     "unused-key",
+    "variable-missing",
     "version",
     "version-not-found",
 ]

@@ -29,6 +29,8 @@ class Resolved:
 
     code: Code
     described: Described
+    variables: str = ""
+    """Under which id the component's environment variables are kept; empty: it has none."""
 
 
 def compile_deployment(
@@ -106,6 +108,7 @@ def _step(step: Step, resolved: Resolved, **settled: Any) -> StepSpec:
         function=step.function,
         main=offer.main,
         code=resolved.code,
+        variables=resolved.variables,
         trigger_type=offer.trigger_type or "webhook" if step.kind == "trigger" else None,
         fields=grants.filled(step, offer),
         when=step.when,

@@ -39,6 +39,7 @@ __all__ = [
     "metadata",
     "tokens",
     "trace_position",
+    "variables",
 ]
 
 metadata = MetaData(
@@ -121,6 +122,18 @@ credentials = Table(
     Column("token_error", Text, nullable=False),
     UniqueConstraint("workspace", "name"),
 )
+
+variables = Table(
+    "variables",
+    metadata,
+    Column("component_id", Integer, ForeignKey("components.id", ondelete="CASCADE"), primary_key=True,
+           autoincrement=False),
+    Column("id", String, nullable=False, unique=True),
+    Column("edition", Integer, nullable=False),
+    Column("names", _json(), nullable=False),
+    Column("author", String, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)  # fmt: skip
 
 flows = Table(
     "flows",

@@ -1,5 +1,7 @@
 """A step's configuration: its fields and, among them, the values of its credential as they are now.
 
+And the environment variables of its component, which a host gets when it starts.
+
 The values come from the broker, encrypted, and are followed there: each call gets the newest. What a component writes
 back (``updateKeys``) goes there, too, and is durable before it is confirmed.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, cast
 
 import msgspec
@@ -36,6 +38,9 @@ class Config:
         self._value: dict[str, Any] = dict(step.fields)
         self._secret = Secret({})
         self._trouble: HeadraceError | None = None
+        self._variables = step.variables
+        self.variables: Mapping[str, str] = {}
+        """The component's environment variables, as they were when they were read last."""
         self._changes: deque[tuple[Mapping[str, Any], Callable[[HeadraceError | None], None]]] = deque()
         self._writer: asyncio.Task[None] | None = None
         self.redaction = Redaction()
@@ -47,6 +52,11 @@ class Config:
     def secret(self) -> bool:
         """Whether there is a credential at all."""
         return bool(self._id)
+
+    @property
+    def redacts(self) -> bool:
+        """Whether there is anything that must not get into a log."""
+        return bool(self._id or self.variables)
 
     @property
     def value(self) -> dict[str, Any]:
@@ -62,6 +72,20 @@ class Config:
                 self._take(await self._secrets.get(self._id))
             except (NotFound, Refused) as error:
                 self._trouble = error
+        await self._read_variables()
+
+    async def refresh(self) -> None:
+        """Read the environment variables again; while the broker does not answer, those read last serve."""
+        with suppress(Unavailable):
+            await self._read_variables()
+
+    async def _read_variables(self) -> None:
+        if self._variables:
+            try:
+                self.variables = (await self._secrets.get(self._variables)).values
+            except NotFound:
+                self.variables = {}
+            self.redaction.learn(self.variables)
 
     async def follow(self, edited: Callable[[], None]) -> None:
         """Take every change, and call ``edited`` after those that a person made. Runs until it is cancelled."""

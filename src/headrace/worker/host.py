@@ -225,6 +225,7 @@ class Host:
 
     async def _start(self) -> list[asyncio.Task[None]]:
         load = self._load()
+        await self._config.refresh()
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         out_read, out_write = os.pipe()
@@ -262,7 +263,7 @@ class Host:
             read=[code.root, *code.visible, *program, *grants.read],
             write=grants.write,
             uid=code.uid,
-            env=environment(self._spec, self._step),
+            env={**self._config.variables, **environment(self._spec, self._step)},
             mode=self._spec.sandbox,
             socket=True,
         )
@@ -399,7 +400,7 @@ class Host:
             self.kill()
             return
         kind = frame.type
-        if self._config.secret and (frame.error is not None or frame.text or frame.reason):
+        if self._config.redacts and (frame.error is not None or frame.text or frame.reason):
             frame = self._without_secrets(frame)
         if kind == "end" and frame.call in self._hooks:
             if not self._hooks[frame.call].done():

@@ -40,6 +40,7 @@ from headrace.control.object_token import ObjectTokens
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Recorder
 from headrace.control.tokens import CALLBACK, Tokens
+from headrace.control.variables import Variables
 from headrace.keyring import Keyring
 from headrace.runtime.process import ProcessRuntime
 from headrace.settings import Settings
@@ -162,7 +163,8 @@ async def served(settings: Settings, db: Database, bus: Bus, broker: Access) -> 
         return True
 
     secrets = Secrets(bus, Keyring(settings.credential_keys))
-    design = Design(settings, str(HOSTS))
+    variables = Variables(db, secrets)
+    design = Design(settings, str(HOSTS), variables)
     tokens_ = Tokens(db, secrets, URL + CALLBACK)
     loops = [asyncio.create_task(loop.run()) for loop in (design, tokens_)]
     parts = Parts(
@@ -176,8 +178,9 @@ async def served(settings: Settings, db: Database, bus: Bus, broker: Access) -> 
         metrics=Metrics(),
         reconciler=_Hinted(hinted, db, bus, runtime, settings),
         recorder=Recorder(db, bus, settings, drained),
-        builds=Builds(db, settings, repositories, {}, bus.publish),
+        builds=Builds(db, settings, repositories, {}, bus.publish, variables=variables.values),
         credentials=Credentials(db, secrets, design, tokens_),
+        variables=variables,
         design=design,
         repositories=repositories,
         troubles=tuple,

@@ -50,9 +50,10 @@ class Platform:
     builds: Builds | None = None
     running: asyncio.Task[None] | None = None
     url: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> Builds:
-        self.builds = Builds(self.db, self.settings, self.repositories, self.builders, self._announce)
+        self.builds = self._builds(self.builders)
         self.running = asyncio.create_task(self.builds.run())
         return self.builds
 
@@ -61,6 +62,12 @@ class Platform:
             self.builds.stop()
             await self.running
             self.builds = self.running = None
+
+    def _builds(self, builders: dict[Language, Builder]) -> Builds:
+        return Builds(self.db, self.settings, self.repositories, builders, self._announce, variables=self._variables)
+
+    async def _variables(self, component_id: int) -> dict[str, str]:
+        return self.variables
 
     def _announce(self, subject: str, data: bytes) -> None:
         assert subject == "live.component"
@@ -221,6 +228,19 @@ async def test_a_failed_build_is_shown_and_latest_stays(platform: Platform) -> N
     assert says(await platform.push(), "built revision 3 .* it is latest now")
 
 
+async def test_code_that_needs_a_variable_to_load_gets_it_and_the_log_does_not(platform: Platform) -> None:
+    source = "import os\nprint('the key is', os.environ['SHOP_KEY'])\ndef process(msg):\n    return {}\n"
+    await platform.work.commit("needs it", files() | {"actions/create.py": source})
+    assert says(await platform.push(), "KeyError: 'SHOP_KEY'")
+    platform.variables = {"SHOP_KEY": "k3y-of-the-shop"}
+    await platform.work.commit("again", files() | {"actions/create.py": source, "more.py": ""})
+    assert says(await platform.push(), r"the key is \[SHOP_KEY\]")
+    assert await platform.latest() == 2
+    log = platform.settings.build_log("shop", 2).read_text()
+    assert "the key is [SHOP_KEY]" in log
+    assert "k3y" not in log
+
+
 async def test_a_known_commit_pushed_again_is_latest_under_its_old_revision(platform: Platform) -> None:
     first = await platform.work.commit("first", files())
     await platform.push()
@@ -284,7 +304,7 @@ async def test_a_node_component_is_built_before_the_terminals_eyes(platform: Pla
 
 async def test_a_server_that_stops_while_it_builds_goes_on_after_its_start(quiet: Platform) -> None:
     commit = await quiet.work.commit("x", files())
-    quiet.builds = Builds(quiet.db, quiet.settings, quiet.repositories, {}, quiet._announce)  # receives, never builds
+    quiet.builds = quiet._builds({})  # receives, never builds
     pushing = asyncio.create_task(quiet.push())
     await until(lambda: quiet.settings.build_log("shop", 1).exists())
     quiet.stopping.set()

@@ -98,6 +98,7 @@ PLAN: dict[str, Any] = {
             "commits": {"added": [COMMIT], "removed": []},
         }
     ],
+    "variables": ["erp"],
     "building": [],
     "steps": [
         {"id": "hook", "component": "webhook", "selector": "latest", "read": [], "write": [], "newly_granted": []},

@@ -373,6 +373,7 @@ def test_a_component_is_shown_with_what_its_fields_mean(server: Server, capsys: 
             "actions": [{"name": "each", "type": None, "title": "Each"}],
         },
         "GET /components/split/versions/2": {"descriptor": {"actions": {"each": offer}}},
+        "GET /components/split/variables": {"variables": []},
     }  # fmt: skip
     assert main(["component", "show", "split"]) == 0
     said = capsys.readouterr().out
@@ -381,6 +382,19 @@ def test_a_component_is_shown_with_what_its_fields_mean(server: Server, capsys: 
     assert "Keys separated by dots; e.g. order.lines" in said
     assert "Folder; default /srv/[in]; a path that the step may read" in said
     assert "Kind; one of csv, json" in said
+
+
+VARIABLES: dict[str, Any] = {
+    "component": "shop",
+    "variables": [
+        {"name": "KEY", "is_set": False, "required": True, "declared": True, "description": "Key of it"},
+        {"name": "SITE", "is_set": True, "required": False, "declared": True, "description": ""},
+        {"name": "OTHER", "is_set": True, "required": False, "declared": False, "description": ""},
+    ],
+    "author": "ada",
+    "changed_at": 1_700_000_000_000,
+    "behind": ["orders"],
+}
 
 
 def test_a_component_is_shown_with_its_credential_and_what_is_deprecated(server: Server, capsys: Out) -> None:
@@ -397,6 +411,7 @@ def test_a_component_is_shown_with_its_credential_and_what_is_deprecated(server:
             "git_path": "/git/shop.git", "triggers": [], "actions": actions,
         },
         "GET /components/shop/versions/1": {"descriptor": descriptor},
+        "GET /components/shop/variables": VARIABLES,
     }  # fmt: skip
     assert main(["component", "show", "shop"]) == 0
     said = capsys.readouterr().out
@@ -405,3 +420,22 @@ def test_a_component_is_shown_with_its_credential_and_what_is_deprecated(server:
     assert "its credential, which gets tokens by OAuth 2" in said
     assert "from the shop's settings" in said and "required" in said
     assert "odd" not in said
+    assert "SITE, OTHER; missing: KEY (headrace component env shop --set …)" in said
+
+
+def test_variables_of_a_component_are_set_and_told_by_name(server: Server, capsys: Out, tmp_path: Path) -> None:
+    server.answers |= {"GET /components/shop/variables": VARIABLES, "PATCH /components/shop/variables": VARIABLES}
+    assert main(["component", "env", "shop"]) == 0
+    said = capsys.readouterr().out
+    assert [line.split() for line in said.splitlines()[1:4]] == [
+        ["KEY", "missing", "Key", "of", "it"], ["SITE", "set"], ["OTHER", "set", "not", "in", "component.json"]
+    ]  # fmt: skip
+    assert "orders still run with those of before. Next: headrace component rollout shop" in said
+    (tmp_path / "all.yaml").write_text("KEY: s3cret\nRETRIES: 3\nDEBUG: true\n")
+    (tmp_path / "pem").write_text("line\nline\n")
+    given = ["--file", str(tmp_path / "all.yaml"), "--set-file", f"PEM={tmp_path / 'pem'}", "--unset", "SITE"]
+    assert main(["component", "env", "shop", *given, "--set", "A=b=c", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == VARIABLES
+    assert server.bodies("PATCH /components/shop/variables") == [
+        {"values": {"KEY": "s3cret", "RETRIES": "3", "DEBUG": "true", "PEM": "line\nline\n", "A": "b=c", "SITE": None}}
+    ]

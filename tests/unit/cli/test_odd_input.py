@@ -59,6 +59,7 @@ def test_brackets_and_control_characters_are_shown_and_not_obeyed(server: Server
             "name": "erp", "title": "[/b] \x1b[31m", "description": "[bold]", "latest": None, "flows": ["[x]"],
             "created_at": 0, "git_path": "/git/erp.git", "triggers": [], "actions": [],
         },
+        "GET /components/erp/variables": {"variables": []},
     }  # fmt: skip
     assert main(["logs", "orders"]) == 0
     assert "[2J [/red]     end" in capsys.readouterr().out

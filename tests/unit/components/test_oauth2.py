@@ -47,6 +47,22 @@ def test_placeholders_are_filled_in_and_extras_go_into_the_consent() -> None:
     assert oauth2.names(BLOCK) == {"ID", "SECRET", "tenant"}
 
 
+def test_environment_variables_of_the_component_stand_in_for_values() -> None:
+    given = {"SECRET": "shared", "ID": "for all", "tenant": "all"}
+    found = oauth2.provider(BLOCK, FIELDS, {"ID": "mine", "tenant": ""}, given)
+    assert (found.client_id, found.client_secret, found.token_uri) == (
+        "mine",
+        "shared",
+        "https://all.example.com/token",
+    )
+    with pytest.raises(Invalid) as caught:
+        oauth2.provider(BLOCK, FIELDS, {}, {"ID": "me"})
+    assert [each.suggestion for each in caught.value.problems] == [
+        "--set SECRET=…, or headrace component env COMPONENT --set SECRET=…",
+        "--set tenant=…",
+    ]
+
+
 def test_everything_that_is_missing_is_told() -> None:
     with pytest.raises(Invalid) as caught:
         oauth2.provider({**BLOCK, "token_uri": ""}, FIELDS, {"ID": "me"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.flows.catalog import Described, Field, Listing, Offer
+from headrace.flows.catalog import Described, Field, Listing, Offer, Variable
 from headrace.flows.deployment import Code
 
 
@@ -65,15 +65,23 @@ VAULT = Described(
     credential_fields=fields(Field("token", "PasswordFieldView", required=True)),
     offers={("action", "store"): Offer("action", "store", "store.py")},
 )
+CRM = Described(
+    "crm",
+    1,
+    variables={name: Variable(name, required=name != "CRM_SITE") for name in ("CRM_ID", "CRM_KEY", "CRM_SITE")},
+    offers={("action", "find"): Offer("action", "find", "find.py")},
+)
 CATALOG = Listing(
-    names=("shop", "files", "vault", "slow", "broken", "empty"),
+    names=("shop", "files", "vault", "crm", "slow", "broken", "empty"),
     found={
         ("shop", "latest"): SHOP,
         ("shop", 3): SHOP,
         ("files", "latest"): FILES,
         ("files", "1.0.0"): FILES,
         ("vault", "latest"): VAULT,
+        ("crm", "latest"): CRM,
     },
+    given={"crm": frozenset({"CRM_ID", "OTHER"})},
     secrets={"shop-prod": "shop", "shop-test": "shop", "vault-prod": "vault"},
     states={("shop", 4): "building", ("slow", "latest"): "pushed", ("broken", "latest"): "failed"},
 )

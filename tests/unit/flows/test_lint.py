@@ -186,6 +186,12 @@ class TestOffers:
         assert (problem.path, problem.reason) == ("steps[1].credential", "credential-not-found")
         assert "shop-prod" in problem.suggestion
 
+    def test_an_environment_variable_that_the_component_needs(self) -> None:
+        problem = only(changed("b", action="crm/find", fields={}))
+        assert (problem.path, problem.reason) == ("steps[2].action", "variable-missing")
+        assert "`CRM_KEY`" in problem.message
+        assert problem.suggestion == "set it: headrace component env crm --set CRM_KEY=…"
+
     def test_a_credential_for_another_component(self) -> None:
         problem = only(changed("a", credential="vault-prod"))
         assert (problem.reason, problem.suggestion) == ("credential-of-another", "there are shop-prod, shop-test")

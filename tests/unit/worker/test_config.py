@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
+from msgspec import structs
 
 from headrace.bus.secrets import Change, Secret, Secrets
 from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
@@ -99,6 +100,34 @@ async def test_only_what_a_person_changed_is_told_and_nothing_older_is_taken(hel
     await asyncio.gather(following, return_exceptions=True)
     assert edits == ["edited", "edited again"]
     assert made.redaction.text("first-value, refreshed, edited again") == "[token], [token], [token]"
+
+
+async def test_variables_are_read_again_and_the_last_ones_serve_while_the_broker_is_away(held: Held) -> None:
+    step = structs.replace(STEP, credential="", variables="v")
+    made = Config(cast(Secrets, held), step)
+    assert not made.redacts
+    await made.load()
+    assert (made.variables, made.value, made.redacts) == ({"token": "first-value"}, STEP.fields, True)
+    held.secret = Secret({"token": "other-value"}, edition=2, revision=2)
+    held.troubles = [Unavailable("no-answer")]
+    await made.refresh()
+    assert made.variables == {"token": "first-value"}
+    await made.refresh()
+    assert made.variables == {"token": "other-value"}
+    assert made.redaction.text("first-value other-value") == "[token] [token]"
+    held.troubles = [NotFound("no-values")]
+    await made.refresh()
+    assert made.variables == {}
+    held.troubles = [Refused("key-lost")]
+    with pytest.raises(Refused):
+        await made.refresh()
+
+
+async def test_without_variables_nothing_is_asked(held: Held) -> None:
+    made = Config(cast(Secrets, held), structs.replace(STEP, credential=""))
+    held.troubles = [Unavailable("no-answer")]
+    await made.load()
+    assert (made.variables, len(held.troubles)) == ({}, 1)
 
 
 async def test_a_credential_that_cannot_be_read_gives_nothing_until_it_can(held: Held) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.flows.catalog import Catalog, Described, Offer, Selector
+from headrace.flows.catalog import Catalog, Described, Offer, Selector, set_command
 from headrace.flows.document import Document, Step
 from headrace.flows.findings import Findings, clipped, nearest
 from headrace.flows.lint import fields
@@ -27,6 +27,7 @@ def _offer(index: int, step: Step, catalog: Catalog, findings: Findings) -> Offe
         _missing(index, step, catalog, findings)
         return None
     _credential(index, step, described, catalog, findings)
+    _variables(index, step, described, catalog, findings)
     offer = described.offer(step.kind, step.function)
     if offer is None:
         _not_offered(index, step, described, findings)
@@ -99,6 +100,15 @@ def _credential(index: int, step: Step, described: Described, catalog: Catalog, 
     elif step.credential not in fitting:
         message = f"Credential `{step.credential}` is for component `{known[step.credential]}`"
         findings.error(path, "credential-of-another", message, choice)
+
+
+def _variables(index: int, step: Step, described: Described, catalog: Catalog, findings: Findings) -> None:
+    """What the component's code needs of its environment has a value."""
+    for name in described.lacking(catalog.variables(step.component)):
+        message = f"Component `{step.component}` needs the environment variable `{name}`, which is not set"
+        findings.error(
+            at(index, step.kind), "variable-missing", message, f"set it: {set_command(step.component, name)}"
+        )
 
 
 def _unused(index: int, step: Step, offer: Offer, findings: Findings) -> None:
