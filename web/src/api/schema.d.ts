@@ -218,6 +218,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/components/{name}/variables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Component Variables
+         * @description Which environment variables its hosts get, and which its latest version needs; never a value.
+         */
+        get: operations["getComponentVariables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Set Component Variables
+         * @description Set environment variables. A running flow gets them with its next deployment.
+         */
+        patch: operations["setComponentVariables"];
+        trace?: never;
+    };
     "/api/v1/components/{name}/versions": {
         parameters: {
             query?: never;
@@ -2500,6 +2524,11 @@ export interface components {
             changes: components["schemas"]["ChangeView"][];
             /** Moves */
             moves: components["schemas"]["MoveView"][];
+            /**
+             * Variables
+             * @description Components whose environment variables were changed since.
+             */
+            variables: string[];
             /** Building */
             building: components["schemas"]["BuildView"][];
             /** Steps */
@@ -3161,6 +3190,60 @@ export interface components {
             last_used_at: number | null;
             /** Revoked At */
             revoked_at: number | null;
+        };
+        /** VariableChanges */
+        VariableChanges: {
+            /**
+             * Values
+             * @description Values to set; null takes one away, others stay. They are stored encrypted.
+             */
+            values: {
+                [key: string]: string | null;
+            };
+        };
+        /**
+         * VariableView
+         * @description An environment variable; never its value.
+         */
+        VariableView: {
+            /** Name */
+            name: string;
+            /** Is Set */
+            is_set: boolean;
+            /** Required */
+            required: boolean;
+            /**
+             * Declared
+             * @description `component.json` names it.
+             */
+            declared: boolean;
+            /** Description */
+            description: string;
+        };
+        /**
+         * VariablesView
+         * @description The environment variables of a component's hosts.
+         */
+        VariablesView: {
+            /** Component */
+            component: string;
+            /**
+             * Variables
+             * @description Those declared, then others that have a value.
+             */
+            variables: components["schemas"]["VariableView"][];
+            /**
+             * Author
+             * @description Who changed them last.
+             */
+            author: string;
+            /** Changed At */
+            changed_at: number | null;
+            /**
+             * Behind
+             * @description Flows whose running deployment was made before the last change.
+             */
+            behind: string[];
         };
         /**
          * VersionDetail
@@ -3962,6 +4045,146 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getComponentVariables: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Lower-case letters, digits and `-`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VariablesView"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    setComponentVariables: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Lower-case letters, digits and `-`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VariableChanges"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VariablesView"];
+                };
             };
             /** @description There is no token, or it does not count. */
             401: {
