@@ -83,6 +83,18 @@ async def test_a_message_is_mapped_processed_and_passed_on(plane: Plane) -> None
     assert await arrived(plane, spec, "last", 1) == [{"n": 42}]
 
 
+async def test_metadata_of_a_message_is_handed_on_past_the_mapping(plane: Plane) -> None:
+    says = (
+        "from headrace_sdk import Message\ndef process(msg):\n    return Message(msg.body, metadata={'by': 'says'})\n"
+    )
+    seen = "def process(msg):\n    return [msg.body, msg.metadata]\n"
+    mapped = action(plane, "seen", seen, input='{"n": body.n + 1}')
+    spec = plane.chain(hook(plane), action(plane, "says", says), mapped)
+    await plane.live(spec)
+    await plane.send(spec, {"n": 1})
+    assert await arrived(plane, spec, "seen", 1) == [[{"n": 2}, {"by": "says"}]]
+
+
 async def test_a_false_condition_ends_the_message_there(plane: Plane) -> None:
     spec = plane.chain(hook(plane), action(plane, "even", when="body.n % 2 = 0"))
     worker = await plane.live(spec)

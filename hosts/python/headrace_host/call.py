@@ -168,6 +168,7 @@ class Call:
             msg.get("attachments") or {},
             msg.get("id"),
             msg.get("passthrough") or {},
+            msg.get("metadata") or {},
         )
 
     def _cfg(self) -> dict[str, Any]:

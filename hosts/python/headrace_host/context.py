@@ -106,6 +106,8 @@ def data_keys(data: Message | Any) -> bytes:
         keys += b',"headers":' + _object(data.headers, "headers")
     if data.attachments:
         keys += b',"attachments":' + _object(data.attachments, "attachments")
+    if data.metadata:
+        keys += b',"metadata":' + _object(data.metadata, "metadata")
     if data.id:
         keys += b',"id":' + to_json(str(data.id), "id")
     return keys

@@ -13,7 +13,8 @@ class Message:
     """What a step receives, or emits when a bare body is not enough. It is the call's own copy: change it freely.
 
     ``body`` is any JSON value. On the way out ``id`` names the message for duplicate removal (two emissions of one
-    call with the same id are one message); without it the platform derives one. ``passthrough`` is only read.
+    call with the same id are one message); without it the platform derives one. ``metadata`` says
+    something about the message and goes to the next steps as it is. ``passthrough`` is only read.
     """
 
     body: Any = None
@@ -21,3 +22,4 @@ class Message:
     attachments: dict[str, Any] = field(default_factory=dict)
     id: str | None = None
     passthrough: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)

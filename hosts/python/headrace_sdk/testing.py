@@ -102,10 +102,11 @@ def run(
     cfg: dict[str, Any] | None = None,
     snapshot: dict[str, Any] | None = None,
     headers: dict[str, Any] | None = None,
+    metadata: dict[str, Any] | None = None,
     ctx: RecordingContext | None = None,
 ) -> list[Message]:
     """Call ``process`` once, as the platform would, and return what it emitted. Its exceptions come through."""
-    return asyncio.run(play(process, body, cfg=cfg, snapshot=snapshot, headers=headers, ctx=ctx))
+    return asyncio.run(play(process, body, cfg=cfg, snapshot=snapshot, headers=headers, metadata=metadata, ctx=ctx))
 
 
 async def play(
@@ -115,13 +116,14 @@ async def play(
     cfg: dict[str, Any] | None = None,
     snapshot: dict[str, Any] | None = None,
     headers: dict[str, Any] | None = None,
+    metadata: dict[str, Any] | None = None,
     ctx: RecordingContext | None = None,
 ) -> list[Message]:
     """`run`, for tests that are async themselves."""
     ctx = RecordingContext() if ctx is None else ctx
     if snapshot is not None:
         ctx.snapshot = snapshot
-    message = Message(body, headers or {}, ctx.attachments, id="message")
+    message = Message(body, headers or {}, ctx.attachments, id="message", metadata=metadata or {})
     takes = parameters(process, ("ctx", "msg", "cfg", "snapshot"), {"msg": 1})
     returned: Any = process(*takes.pick((ctx, message, cfg or {}, dict(ctx.snapshot))))
     if isinstance(returned, Awaitable):

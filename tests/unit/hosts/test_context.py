@@ -18,6 +18,7 @@ def conforms(context: HostContext) -> Context:
         (Message(None), b'"body":null'),
         (Message(1, {"h": "1"}, {"f": {}}, "x"), b'"body":1,"headers":{"h":"1"},"attachments":{"f":{}},"id":"x"'),
         (Message(1, id=""), b'"body":1'),
+        (Message(1, metadata={"m": 1}), b'"body":1,"metadata":{"m":1}'),
         (Message(1, passthrough={"step": {"body": 2}}), b'"body":1'),
     ],
 )

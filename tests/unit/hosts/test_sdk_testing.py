@@ -34,9 +34,12 @@ def test_generators(process: Any) -> None:
 
 
 def test_a_message_alone() -> None:
-    assert run(lambda msg: [Message(msg.headers), Message(msg.id)], headers={"h": "1"}) == [
+    def told(msg: Message) -> list[Message]:
+        return [Message(msg.headers), Message(msg.id, metadata=msg.metadata)]
+
+    assert run(told, headers={"h": "1"}, metadata={"m": 2}) == [
         Message({"h": "1"}),
-        Message("message"),
+        Message("message", metadata={"m": 2}),
     ]
 
 
