@@ -208,6 +208,7 @@ class Host {
       const call = /** @type {Call} */ (this.#queue.shift());
       this.#calls.set(call.number, call);
       this.#running += 1;
+      this.#transport.flush(); // its code may hold the event loop for long
       call.run();
     }
     this.#pumping = false;

@@ -1,6 +1,6 @@
 'use strict';
 
-/** The socket to the worker. Whatever is sent within one turn of the event loop leaves in one write. */
+/** The socket to the worker. What is sent within one turn of the event loop leaves in one write, or at a `flush`. */
 
 const { Splitter } = require('./frames');
 

@@ -146,19 +146,18 @@ class Host:
         """Run a call when fewer than `concurrency` others run, in the order of arrival.
 
         The semaphore is free more often than not: then nothing suspends, and a whole batch of short calls runs
-        in one turn of the loop.
+        in one turn of the loop. What the others said leaves before: this one's code may hold the loop for long.
         """
         try:
             await self._turns.acquire()
         except asyncio.CancelledError as cancelled:
             self.finish(call, None, cancelled)
             return
+        self._transport.flush()
         try:
             await call.run()
         finally:
             self._turns.release()
-            if self._turns.locked():  # taken again already: the next call's first words leave with this one's last
-                self._transport.linger()
 
     def _cancel(self, call: Call) -> None:
         # Not at once: a task that has not taken its first step would vanish without a trace, and one that has

@@ -1,4 +1,4 @@
-"""The socket to the worker. Whatever is sent within one turn of the event loop leaves in one write."""
+"""The socket to the worker. What is sent within one turn of the event loop leaves in one write, or at a `flush`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Transport:
         self._waiting: list[bytes] = []
         self._unsent = memoryview(b"")
         self._size = 0
-        self._flush_due = self._lingering = False
+        self._flush_due = False
         loop.add_reader(sock, self._readable)
 
     @property
@@ -61,16 +61,8 @@ class Transport:
         else:
             self._loop.call_soon_threadsafe(self.flush)
 
-    def linger(self) -> None:
-        """Put a flush that is due off by one turn of the loop: more is about to be sent."""
-        self._lingering = self._flush_due
-
     def flush(self) -> None:
         """Write what is queued, as far as the socket takes it; the rest follows by itself."""
-        if self._lingering:
-            self._lingering = False
-            self._loop.call_soon(self.flush)
-            return
         with self.lock:
             self._flush_due = False
             if self._unsent or not self._waiting:

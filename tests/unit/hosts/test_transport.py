@@ -66,11 +66,12 @@ async def test_what_a_frame_starts_leaves_in_one_write(packets: Wire) -> None:
     assert await packets.write() == b"a\nb\nc\n"
 
 
-async def test_a_lingering_flush_takes_the_next_turns_frames_along(packets: Wire) -> None:
+async def test_a_flush_does_not_wait_for_the_end_of_the_turn(packets: Wire) -> None:
     packets.transport.send(b"1\n")
-    packets.transport.linger()
-    asyncio.get_running_loop().call_soon(packets.transport.send, b"2\n")
-    assert await packets.write() == b"1\n2\n"
+    packets.transport.flush()
+    packets.transport.send(b"2\n")
+    assert await packets.write() == b"1\n"
+    assert await packets.write() == b"2\n"
 
 
 async def test_frames_of_threads_arrive_in_each_threads_order(stream: Wire) -> None:
