@@ -11,6 +11,7 @@ BIN := .venv/bin
 RUN_STAMP := .venv/.headrace-run
 DEV_STAMP := .venv/.headrace-dev
 NODE_STAMP := .venv/.headrace-node
+PYTHON_EXAMPLES := $(sort $(dir $(wildcard examples/components/*/*.py)))
 SUITE := .venv/share/jsonata-suite
 WEB_STAMP := web/node_modules/.package-lock.json
 DESIGNER := src/headrace/designer/index.html
@@ -40,6 +41,7 @@ check: $(DEV_STAMP) $(WEB_STAMP) ## Lint, formatting, types, layers, freshness o
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@for each in $(PYTHON_EXAMPLES); do MYPYPATH=$$each $(BIN)/mypy $$each || exit 1; done
 	$(BIN)/lint-imports
 	$(BIN)/python -m headrace.settings | diff -u docs/reference/settings.md -
 	$(BIN)/python -c "import sys; from headrace.api.openapi import text; sys.stdout.write(text())" | diff -u docs/reference/openapi.json -

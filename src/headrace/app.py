@@ -165,7 +165,7 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
     secrets = Secrets(bus, Keyring(settings.credential_keys))
     variables = Variables(db, secrets)
     design = Design(settings, str(HOSTS), variables)
-    tokens_ = Tokens(db, secrets, (settings.public_url or settings.url).rstrip("/") + CALLBACK)
+    tokens_ = Tokens(db, secrets, settings.outside_url + CALLBACK)
     parts = Parts(
         settings=settings,
         db=db,

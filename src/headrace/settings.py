@@ -173,8 +173,9 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s?#]+$",
-        description="Where browsers reach this server, such as `https://headrace.example.com`. OAuth2 providers send "
-        "people back to it. Default: its own address on this machine.",
+        description="Where others reach this server, such as `https://headrace.example.com`. OAuth2 providers send "
+        "people back to it, and components tell it to those who call webhooks. Default: its own address on this "
+        "machine.",
     )
 
     runtime: Literal["process"] = Field(default="process", description="Where workers run.")
@@ -272,6 +273,11 @@ class Settings(BaseSettings):
         if ":" in host and not host.startswith("["):
             host = f"[{host}]"
         return f"http://{host}:{self.port}"
+
+    @property
+    def outside_url(self) -> str:
+        """Where others reach the server: `public_url`, or else as this machine does."""
+        return (self.public_url or self.url).rstrip("/")
 
     @property
     def store_url(self) -> str:

@@ -118,6 +118,11 @@ def test_what_was_read_holds(tmp_path: Path) -> None:
         load(data=tmp_path).port = 1
 
 
+def test_others_reach_the_server_where_it_was_told(tmp_path: Path) -> None:
+    assert load(data=tmp_path, port=7000).outside_url == "http://127.0.0.1:7000"
+    assert load(data=tmp_path, public_url="https://example.com/headrace/").outside_url == "https://example.com/headrace"
+
+
 def test_thousands_of_flows_have_room_for_their_journals() -> None:
     fields = Settings.model_fields
     assert fields["max_file_store"].default >= 4000 * fields["journal_bytes"].default, "JetStream reserves each in full"

@@ -51,6 +51,7 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
         inline_limit=settings.inline_limit,
         object_bytes=settings.object_bytes,
         private=tuple(map(str, (*settings.own_dirs, settings.credential_keys))),
+        webhook_url=f"{settings.outside_url}/hooks/{spec.flow}" if spec.trigger.trigger_type == "webhook" else "",
         storage_url=f"{settings.url}/storage",
         storage_token=ObjectTokens.kept_in(settings.object_key_file).issue(flow_id, epoch),
     )

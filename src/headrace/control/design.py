@@ -28,6 +28,7 @@ from headrace.store.components import ComponentVersion
 __all__ = ["Design", "Verdict"]
 
 AT_ONCE = 4
+IN_NODE = {"verify_credentials": "verifyCredentials", "meta_model": "getMetaModel"}
 Kind = Literal["trigger", "action"]
 WroteBack = Callable[[Mapping[str, Any]], Awaitable[None]]
 
@@ -86,7 +87,7 @@ class Design:
         try:
             return Verdict(*verdict(await self._ask(version, question, values, None)))
         except NotFound:
-            return Verdict(None, "the component has no verifyCredentials")
+            return Verdict(None, f"the component has no {_called(question.hook, version)}")
         except Unavailable as error:
             if error.reason != "component-slow":
                 raise
@@ -109,7 +110,8 @@ class Design:
         question = Question("meta_model", (offer,), cfg)
         found = await self._ask(version, question, secrets, wrote_back)
         if not isinstance(found, dict) or not all(isinstance(found.get(side) or {}, dict) for side in ("in", "out")):
-            raise Refused("component-failed", 'getMetaModel did not answer {"in": {…}, "out": {…}}')
+            told = f'{_called(question.hook, version)} did not answer {{"in": {{…}}, "out": {{…}}}}'
+            raise Refused("component-failed", told)
         return {side: found.get(side) for side in ("in", "out")}
 
     async def choices(
@@ -186,6 +188,11 @@ class Design:
 def _described(version: ComponentVersion) -> Described:
     code = msgspec.convert(version.build, Code)
     return Descriptor(version.descriptor).described(version.component, version.revision, code.language)
+
+
+def _called(hook: str, version: ComponentVersion) -> str:
+    """What the component's language calls it."""
+    return IN_NODE[hook] if (version.build or {}).get("language") == "node" else hook
 
 
 def _nobody_waits(task: asyncio.Task[None], answer: asyncio.Future[Any]) -> None:

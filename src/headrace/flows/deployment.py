@@ -136,6 +136,8 @@ class DeploymentSpec(msgspec.Struct, frozen=True, kw_only=True):
     private: tuple[str, ...] = ()
     """Folders of the platform's own, which no document can grant."""
     sandbox: Literal["auto", "off", "require"] = "auto"
+    webhook_url: str = ""
+    """Where callers reach the flow's webhook; empty: it has none."""
     storage_url: str = ""
     """Where component code reaches the objects of its flow, over HTTP; empty: nowhere."""
     storage_token: str = ""

@@ -21,6 +21,7 @@ def environment(spec: DeploymentSpec, step: StepSpec) -> dict[str, str]:
         "HEADRACE_COMPONENT": step.code.component,
         "HEADRACE_REVISION": str(step.code.revision),
         **_elasticio(spec, step),
+        **_webhook(spec),
         **_server(spec),
     }
 
@@ -42,6 +43,12 @@ def _elasticio(spec: DeploymentSpec, step: StepSpec) -> dict[str, str]:
         "ELASTICIO_USER_ID": spec.workspace,
         "LOG_LEVEL": step.log_level,
     }
+
+
+def _webhook(spec: DeploymentSpec) -> dict[str, str]:
+    """What a component tells a system that is to call the flow, as a rule in its ``startup``."""
+    url = spec.webhook_url
+    return {"HEADRACE_WEBHOOK_URL": url, "ELASTICIO_FLOW_WEBHOOK_URI": url} if url else {}
 
 
 def _server(spec: DeploymentSpec) -> dict[str, str]:

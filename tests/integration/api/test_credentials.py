@@ -98,7 +98,7 @@ async def test_a_verifier_that_does_not_load_is_an_error(served: Served, root: P
 async def test_a_component_without_a_verifier_leaves_it_unverified(served: Served, root: Path) -> None:
     (root / "verify_credentials.py").unlink()
     made = await create(served)
-    assert (made["state"], made["reason"]) == ("unverified", "the component has no verifyCredentials")
+    assert (made["state"], made["reason"]) == ("unverified", "the component has no verify_credentials")
 
 
 async def test_it_is_not_asked_when_that_is_not_wanted(served: Served, root: Path) -> None:

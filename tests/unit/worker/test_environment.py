@@ -46,6 +46,12 @@ def test_a_test_run_says_debug() -> None:
     assert of(flow_id="f1-test-bench")["ELASTICIO_FLOW_TYPE"] == "long_running"
 
 
+def test_flows_with_a_webhook_know_its_address() -> None:
+    assert not any("WEBHOOK" in name for name in of())
+    found = of(webhook_url="https://example.com/hooks/orders")
+    assert found["HEADRACE_WEBHOOK_URL"] == found["ELASTICIO_FLOW_WEBHOOK_URI"] == "https://example.com/hooks/orders"
+
+
 def test_addresses_and_keys_are_there_when_the_server_is_known() -> None:
     assert not any(name.startswith(("ELASTICIO_API_", "ELASTICIO_OBJECT_", "HEADRACE_STORAGE_")) for name in of())
     found = of(storage_url="http://127.0.0.1:7475/storage", storage_token="hro_1")
