@@ -49,11 +49,16 @@ class Stage:
         for name in names:
             self._pushes[name] = self._pool.submit(self._push, name)
 
-    def credential(self, name: str, component: str, **values: Any) -> str:
-        """Create a credential; its state afterwards, with the reason."""
+    def file(self, values: dict[str, Any]) -> str:
+        """A file with these values."""
         file = self._folder / "values.json"
         file.write_text(json.dumps(values))
-        created = self.headrace.try_("credential", "create", name, "-c", component, "--file", str(file), "--json")
+        return str(file)
+
+    def credential(self, name: str, component: str, **values: Any) -> str:
+        """Create a credential; its state afterwards, with the reason."""
+        file = self.file(values)
+        created = self.headrace.try_("credential", "create", name, "-c", component, "--file", file, "--json")
         shown = json.loads(created.stdout)
         return f"{shown['state']}: {shown['reason']}" if shown["reason"] else str(shown["state"])
 
@@ -98,46 +103,8 @@ def stage() -> Iterator[Stage]:
     ):
         ready = Stage(headrace, there, Path(made), pool)
         if missing("npm-registry") is None:
-            ready.push_ahead("csv", "crm", "shop")
+            ready.push_ahead("crm", "shop", "csv")
         yield ready
-
-
-@pytest.mark.needs("npm-registry")
-def test_callbacks_q_and_co_as_they_were_written_for_years(stage: Stage) -> None:
-    said = stage.pushed("shop")
-    assert "warning: package.json asks for Node.js 8.x" in said
-
-    shop = f"{stage.world.url}/shop"
-    assert stage.credential("wrong", "shop", baseUrl=shop, apiKey="guessed") == (
-        "failed: The shop answered 401: no such key"
-    )
-    assert stage.credential("shop", "shop", baseUrl=shop, apiKey=KEY) == "verified"
-    assert stage.choices("shop/createShipment", "warehouse", "shop") == {"n": "North (Kiel)", "s": "South (Ulm)"}
-    schema = stage.headrace.json("component", "schema", "shop/newOrders")
-    assert (schema["gives"]["properties"]["number"]["title"], schema["dynamic"]) == ("Number", False)
-
-    order = {"country": "de", "email": "grace@example.org", "address": "Kiel"}
-    stage.world.orders += [{"number": 1, **order}, {"number": 2, **order, "country": "fr"}, {"number": 3, **order}]
-    stage.world.orders += [{"number": 4, **order, "email": "nobody@example.org"}]
-    stage.run(
-        "shipping",
-        {"id": "orders", "trigger": "shop/newOrders", "credential": "shop", "poll_interval": "100ms",
-         "fields": {"country": "de"}},
-        {"id": "customer", "action": "shop/findCustomer", "credential": "shop", "input": '{"email": body.email}'},
-        {"id": "shipment", "action": "shop/createShipment", "credential": "shop", "fields": {"warehouse": "n"},
-         "input": '{"order": $steps.orders.body.number, "address": $steps.orders.body.address & ", " & body.name}'},
-    )  # fmt: skip
-    assert stage.arrived("shipping", 2) == [
-        {"shipment": "S-1", "warehouse": "n"},
-        {"shipment": "S-2", "warehouse": "n"},
-    ]
-    assert stage.world.shipments[0] == {"order": 1, "address": "Kiel, Grace", "from": "n"}
-    until(lambda: "nobody has the address" in stage.headrace("logs", "shipping", "customer"), what="the unknown one")
-
-    stage.world.busy = 1
-    stage.world.orders.append({"number": 5, **order})
-    until(lambda: stage.world.busy == 0, what="the shop was too busy")
-    until(lambda: "The shop answered 503: come back later" in stage.newest("shipping"), what="its delay is shown")
 
 
 def test_listeners_in_es_modules(stage: Stage) -> None:
@@ -161,38 +128,6 @@ def test_listeners_in_es_modules(stage: Stage) -> None:
     stage.headrace("flow", "start", "near")
     assert stage.arrived("near", 3)[2:] == [{"vehicle": "v3", "km": 0}]
     assert streams.readers["alarms"] == 1
-
-
-@pytest.mark.needs("npm-registry")
-def test_typescript_with_schemas_and_choices_that_depend_on_each_other(stage: Stage) -> None:
-    assert "==> npm run build" in stage.pushed("crm")
-    crm = {"baseUri": f"{stage.world.url}/crm"}
-    ada = {"type": "basic", "basic": {"username": "ada", "password": KEY}}
-    assert stage.credential("wrong-crm", "crm", **crm, auth={**ada, "basic": {"username": "eve", "password": "x"}}) == (
-        "failed: GET /me: the CRM answered 403"
-    )
-    assert stage.credential("crm", "crm", **crm, auth=ada) == "verified"
-    lookup = "crm/lookupObject"
-    assert stage.choices(lookup, "objectType", "crm") == {"contact": "Contact"}
-    assert stage.choices(lookup, "lookupField", "crm", "objectType=contact") == {"email": "Email"}
-    schema = stage.schema(lookup, "crm", "objectType=contact", "lookupField=email")
-    assert schema["takes"]["properties"] == {"email": {"type": "string", "title": "Email", "required": True}}
-    assert set(schema["gives"]["properties"]) == {"email", "name"} and schema["dynamic"]
-
-    contact = {"objectType": "contact"}
-    stage.run(
-        "contacts",
-        {"id": "changed", "trigger": "crm/getChangedObjects", "credential": "crm", "poll_interval": "100ms",
-         "fields": {**contact, "pageSize": "2"}},
-        {"id": "found", "action": "crm/lookupObject", "credential": "crm", "when": 'body.name != "seen"',
-         "fields": {**contact, "lookupField": "email"}, "input": '{"email": body.email}'},
-        {"id": "saved", "action": "crm/upsertObject", "credential": "crm", "fields": contact,
-         "input": '{"id": body.id, "email": body.email, "name": "seen"}'},
-    )  # fmt: skip
-    for n in range(1, 6):
-        stage.world.objects[f"o-{n}"] = {"id": f"o-{n}", "changed": n, "email": f"{n}@example.org", "name": "new"}
-    assert {each["id"] for each in stage.arrived("contacts", 5)} == {"o-1", "o-2", "o-3", "o-4", "o-5"}
-    assert {each["name"] for each in stage.world.objects.values()} == {"seen"}
 
 
 def test_a_webhook_from_its_subscription_to_its_answer(stage: Stage) -> None:
@@ -228,7 +163,8 @@ def test_oauth2_from_consent_to_a_renewed_token(stage: Stage) -> None:
     provider.redirect_uri = f"{stage.headrace.server['url']}/oauth2/callback"
     provider.expires_in = 2
     client = {"CALENDAR_CLIENT_ID": CLIENT_ID, "CALENDAR_CLIENT_SECRET": CLIENT_SECRET}
-    assert stage.credential("mine", "calendar", server=f"{stage.world.url}/calendar", **client) == (
+    stage.headrace("component", "env", "calendar", "--file", stage.file(client))
+    assert stage.credential("mine", "calendar", server=f"{stage.world.url}/calendar") == (
         "unverified: it is not connected yet"
     )
     consent = stage.headrace.json("credential", "connect", "mine")["url"]
@@ -250,32 +186,6 @@ def test_oauth2_from_consent_to_a_renewed_token(stage: Stage) -> None:
     until(lambda: tokens[-1] != seen, what="the flow, which was not touched, uses the token's successor")
     assert provider.refused == []
     provider.expires_in = 3600
-
-
-@pytest.mark.needs("npm-registry")
-def test_attachments_written_in_one_language_and_read_in_the_other(stage: Stage) -> None:
-    stage.pushed("csv")
-    stage.pushed("warehouse")
-    assert stage.credential("count", "warehouse", url=f"{stage.world.url}/warehouse", key=KEY) == "verified"
-    stage.world.stock = {"hammer": 3, "saw": 2}
-    stage.world.files["count.csv"] = "article;count\nhammer;3\nsaw;1\nplane;4\n"
-    stage.run(
-        "stocktake",
-        {"id": "request", "trigger": "webhook/receive"},
-        {"id": "read", "action": "csv/read", "fields": {"emit": "all"}, "input": '{"url": body.body.url}'},
-        {"id": "write", "action": "csv/write", "fields": {"header": True}},
-        {"id": "compare", "action": "warehouse/stocktake", "credential": "count"},
-    )
-    stage.headrace.hook("stocktake", {"url": f"{stage.world.url}/files/count.csv"})
-    assert stage.arrived("stocktake") == [{"differences": 2}]
-
-    stage.run(
-        "rows",
-        {"id": "request", "trigger": "webhook/receive"},
-        {"id": "read", "action": "csv/read", "fields": {"emit": "each"}, "input": '{"url": body.body.url}'},
-    )
-    stage.headrace.hook("rows", {"url": f"{stage.world.url}/files/count.csv"})
-    assert stage.arrived("rows", 3)[2] == {"article": "plane", "count": 4}
 
 
 def test_polling_choices_and_schemas_in_python(stage: Stage) -> None:
@@ -327,3 +237,99 @@ def test_blocking_python_that_listens_answers_and_comes_back_later(stage: Stage)
     assert stage.arrived("form") == [{"from": "Ada", "text": "Hello"}]
     stage.headrace("flow", "stop", "answers")
     until(lambda: stage.world.streams.readers["tickets"] == 0, what="the stream is closed with its flow")
+
+
+@pytest.mark.needs("npm-registry")
+def test_typescript_with_schemas_and_choices_that_depend_on_each_other(stage: Stage) -> None:
+    assert "==> npm run build" in stage.pushed("crm")
+    crm = {"baseUri": f"{stage.world.url}/crm"}
+    ada = {"type": "basic", "basic": {"username": "ada", "password": KEY}}
+    assert stage.credential("wrong-crm", "crm", **crm, auth={**ada, "basic": {"username": "eve", "password": "x"}}) == (
+        "failed: GET /me: the CRM answered 403"
+    )
+    assert stage.credential("crm", "crm", **crm, auth=ada) == "verified"
+    lookup = "crm/lookupObject"
+    assert stage.choices(lookup, "objectType", "crm") == {"contact": "Contact"}
+    assert stage.choices(lookup, "lookupField", "crm", "objectType=contact") == {"email": "Email"}
+    schema = stage.schema(lookup, "crm", "objectType=contact", "lookupField=email")
+    assert schema["takes"]["properties"] == {"email": {"type": "string", "title": "Email", "required": True}}
+    assert set(schema["gives"]["properties"]) == {"email", "name"} and schema["dynamic"]
+
+    contact = {"objectType": "contact"}
+    stage.run(
+        "contacts",
+        {"id": "changed", "trigger": "crm/getChangedObjects", "credential": "crm", "poll_interval": "100ms",
+         "fields": {**contact, "pageSize": "2"}},
+        {"id": "found", "action": "crm/lookupObject", "credential": "crm", "when": 'body.name != "seen"',
+         "fields": {**contact, "lookupField": "email"}, "input": '{"email": body.email}'},
+        {"id": "saved", "action": "crm/upsertObject", "credential": "crm", "fields": contact,
+         "input": '{"id": body.id, "email": body.email, "name": "seen"}'},
+    )  # fmt: skip
+    for n in range(1, 6):
+        stage.world.objects[f"o-{n}"] = {"id": f"o-{n}", "changed": n, "email": f"{n}@example.org", "name": "new"}
+    assert {each["id"] for each in stage.arrived("contacts", 5)} == {"o-1", "o-2", "o-3", "o-4", "o-5"}
+    assert {each["name"] for each in stage.world.objects.values()} == {"seen"}
+
+
+@pytest.mark.needs("npm-registry")
+def test_callbacks_q_and_co_as_they_were_written_for_years(stage: Stage) -> None:
+    said = stage.pushed("shop")
+    assert "warning: package.json asks for Node.js 8.x" in said
+
+    shop = f"{stage.world.url}/shop"
+    assert stage.credential("wrong", "shop", baseUrl=shop, apiKey="guessed") == (
+        "failed: The shop answered 401: no such key"
+    )
+    assert stage.credential("shop", "shop", baseUrl=shop, apiKey=KEY) == "verified"
+    assert stage.choices("shop/createShipment", "warehouse", "shop") == {"n": "North (Kiel)", "s": "South (Ulm)"}
+    schema = stage.headrace.json("component", "schema", "shop/newOrders")
+    assert (schema["gives"]["properties"]["number"]["title"], schema["dynamic"]) == ("Number", False)
+
+    order = {"country": "de", "email": "grace@example.org", "address": "Kiel"}
+    stage.world.orders += [{"number": 1, **order}, {"number": 2, **order, "country": "fr"}, {"number": 3, **order}]
+    stage.world.orders += [{"number": 4, **order, "email": "nobody@example.org"}]
+    stage.run(
+        "shipping",
+        {"id": "orders", "trigger": "shop/newOrders", "credential": "shop", "poll_interval": "100ms",
+         "fields": {"country": "de"}},
+        {"id": "customer", "action": "shop/findCustomer", "credential": "shop", "input": '{"email": body.email}'},
+        {"id": "shipment", "action": "shop/createShipment", "credential": "shop", "fields": {"warehouse": "n"},
+         "input": '{"order": $steps.orders.body.number, "address": $steps.orders.body.address & ", " & body.name}'},
+    )  # fmt: skip
+    assert stage.arrived("shipping", 2) == [
+        {"shipment": "S-1", "warehouse": "n"},
+        {"shipment": "S-2", "warehouse": "n"},
+    ]
+    assert stage.world.shipments[0] == {"order": 1, "address": "Kiel, Grace", "from": "n"}
+    until(lambda: "nobody has the address" in stage.headrace("logs", "shipping", "customer"), what="the unknown one")
+
+    stage.world.busy = 1
+    stage.world.orders.append({"number": 5, **order})
+    until(lambda: stage.world.busy == 0, what="the shop was too busy")
+    until(lambda: "The shop answered 503: come back later" in stage.newest("shipping"), what="its delay is shown")
+
+
+@pytest.mark.needs("npm-registry")
+def test_attachments_written_in_one_language_and_read_in_the_other(stage: Stage) -> None:
+    stage.pushed("csv")
+    stage.pushed("warehouse")
+    assert stage.credential("count", "warehouse", url=f"{stage.world.url}/warehouse", key=KEY) == "verified"
+    stage.world.stock = {"hammer": 3, "saw": 2}
+    stage.world.files["count.csv"] = "article;count\nhammer;3\nsaw;1\nplane;4\n"
+    stage.run(
+        "stocktake",
+        {"id": "request", "trigger": "webhook/receive"},
+        {"id": "read", "action": "csv/read", "fields": {"emit": "all"}, "input": '{"url": body.body.url}'},
+        {"id": "write", "action": "csv/write", "fields": {"header": True}},
+        {"id": "compare", "action": "warehouse/stocktake", "credential": "count"},
+    )
+    stage.headrace.hook("stocktake", {"url": f"{stage.world.url}/files/count.csv"})
+    assert stage.arrived("stocktake") == [{"differences": 2}]
+
+    stage.run(
+        "rows",
+        {"id": "request", "trigger": "webhook/receive"},
+        {"id": "read", "action": "csv/read", "fields": {"emit": "each"}, "input": '{"url": body.body.url}'},
+    )
+    stage.headrace.hook("rows", {"url": f"{stage.world.url}/files/count.csv"})
+    assert stage.arrived("rows", 3)[2] == {"article": "plane", "count": 4}
