@@ -147,6 +147,15 @@ class Settings(BaseSettings):
         description="How long an object stays that was stored without a time of its own (`x-eio-ttl`). What a message "
         "still to be processed, a delayed one or an error refers to stays longer.",
     )
+    rebound_first: Duration = Field(
+        default=15.0,
+        description="Wait before a message is tried again whose component asked for it (`rebound`); each further wait "
+        "is twice the last.",
+    )
+    rebound_most: Duration = Field(default=86_400.0, description="The longest of these waits.")
+    rebound_limit: int = Field(
+        default=20, ge=0, description="How often a component may ask; the message that asks once more is an error."
+    )
     queue_limit: int = Field(
         default=10_000, gt=0, description="Waiting messages of a step at which the steps before it stop taking more."
     )

@@ -210,6 +210,18 @@ async def test_rebound_waits_fifteen_seconds_first(plane: Plane) -> None:
     assert (await step_state(worker, "later")).waiting == 0
 
 
+async def test_who_asks_for_another_attempt_once_too_often_gets_an_error(plane: Plane) -> None:
+    rebound = "async def process(ctx, msg, cfg, snapshot):\n    await ctx.rebound('the other side sleeps')\n"
+    spec = plane.chain(hook(plane), action(plane, "later", rebound), rebound=Retry(attempts=3, first=0.05, max=0.1))
+    await plane.live(spec)
+    await plane.send(spec, {"n": 1})
+    (error,) = await errors(plane, spec, "later")
+    assert error.failure.reason == "rebound-limit"
+    assert error.failure.message == "rebound limit exceeded after 3 attempts: the other side sleeps"
+    delayed = [fact for fact in await plane.facts(spec) if fact.kind == "delayed"]
+    assert [fact.until - fact.at // 1000 for fact in delayed] == pytest.approx([50, 100], abs=20)
+
+
 async def test_concurrency_one_keeps_order_and_more_runs_side_by_side(plane: Plane) -> None:
     slow = (
         "import asyncio\n"

@@ -268,6 +268,14 @@ def in_tree_order(processed: Sequence[dict[str, Any]]) -> Iterator[tuple[int, di
         open_ += [(depth + 1, each) for each in reversed(caused.get(message, []))]
 
 
+def _why(entry: dict[str, Any]) -> str:
+    """Why it did not end well, and when it is tried again."""
+    from headrace.cli.output import when
+
+    told = entry["error"] or ""
+    return f"{told}; again at {when(entry['until'])}" if entry.get("until") else told
+
+
 def _rows(entry: dict[str, Any], indent: str) -> list[tuple[object, ...]]:
     """One message at one step: a row for the mapper, where there is one, and a row for the step."""
     from headrace.cli.output import span, styled
@@ -281,6 +289,6 @@ def _rows(entry: dict[str, Any], indent: str) -> list[tuple[object, ...]]:
         span(entry["call_us"]) if worked else "",
         entry["outputs"] if worked else "",
         entry["attempt"],
-        entry["error"],
+        _why(entry),
     )
     return [step] if entry["map_us"] is None else [mapper, step]

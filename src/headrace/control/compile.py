@@ -9,7 +9,7 @@ from headrace.components.descriptor import Descriptor
 from headrace.control.object_token import ObjectTokens
 from headrace.errors import Refused
 from headrace.flows import document
-from headrace.flows.deployment import Code, DeploymentSpec
+from headrace.flows.deployment import Code, DeploymentSpec, Retry
 from headrace.flows.publish import Resolved, compile_deployment
 from headrace.settings import Settings
 from headrace.store import components, credentials, deployments, flows
@@ -48,6 +48,7 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
         spec,
         sandbox=settings.sandbox,
         drain_within=settings.drain_within,
+        rebound=Retry(attempts=settings.rebound_limit + 1, first=settings.rebound_first, max=settings.rebound_most),
         inline_limit=settings.inline_limit,
         object_bytes=settings.object_bytes,
         private=tuple(map(str, (*settings.own_dirs, settings.credential_keys))),

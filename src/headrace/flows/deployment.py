@@ -31,6 +31,9 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.first * self.factor**exponent, self.max)
 
 
+REBOUND = Retry(attempts=21, first=15.0, factor=2.0, max=86_400.0)
+
+
 class Grants(msgspec.Struct, frozen=True, kw_only=True):
     """Host paths (absolute) a step may see, besides its own code."""
 
@@ -121,6 +124,8 @@ class DeploymentSpec(msgspec.Struct, frozen=True, kw_only=True):
     journal_keep: float = 86_400.0
     ready_within: float = 60.0
     """A host that has not said ``ready`` after this long has failed."""
+    rebound: Retry = REBOUND
+    """When a message is tried again that its component asked to have again later."""
     drain_within: float = 60.0
     """Time a step waits, behind a switch, for its predecessor to drain."""
     stop_within: float = 10.0

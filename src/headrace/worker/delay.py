@@ -18,14 +18,7 @@ from headrace.bus.message import Message
 from headrace.flows.deployment import DeploymentSpec
 from headrace.ids import derived_id
 
-__all__ = ["REBOUND_LIMIT", "Delays", "rebound_delay"]
-
-REBOUND_FIRST, REBOUND_MOST, REBOUND_LIMIT = 15.0, 86_400.0, 20
-
-
-def rebound_delay(attempt: int) -> float:
-    """Seconds before the attempt after number ``attempt``: 15, 30, 60, … at most a day."""
-    return min(REBOUND_FIRST * 2.0 ** min(attempt - 1, 40), REBOUND_MOST)
+__all__ = ["Delays"]
 
 
 class Delays:

@@ -18,7 +18,6 @@ from headrace.errors import HeadraceError
 from headrace.flows.deployment import StepSpec
 from headrace.ids import derived_id
 from headrace.worker.call import Call, Held
-from headrace.worker.delay import REBOUND_LIMIT, rebound_delay
 from headrace.worker.host import now_us
 from headrace.worker.shared import Shared
 from headrace.worker.trace import StepLog
@@ -55,6 +54,7 @@ class Endings:
         self._trace = shared.trace
         self._delays = shared.delays
         self._step = step
+        self._rebound = spec.rebound
         self._owner = owner
         self._log = log
         self._branches = len(step.successors)
@@ -85,11 +85,11 @@ class Endings:
     def rebound(self, call: Call) -> None:
         """The component wants the message again, later."""
         attempt = call.message.attempt
-        if attempt > REBOUND_LIMIT:
-            text = f"rebound limit exceeded after {REBOUND_LIMIT} attempts: {call.rebound}"
+        if attempt >= self._rebound.attempts:
+            text = f"rebound limit exceeded after {attempt} attempts: {call.rebound}"
             self._record(call, Failure(name="ReboundLimit", message=text, reason="rebound-limit"))
         else:
-            self._again(call, rebound_delay(attempt), call.rebound)
+            self._again(call, self._rebound.delay(attempt), call.rebound)
 
     def _opened(self, call: Call) -> int:
         return self._outputs(call) * self._branches

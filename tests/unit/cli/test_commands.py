@@ -15,6 +15,7 @@ from tests.unit.cli.samples import FLOW
 
 from headrace.cli import main
 from headrace.cli.execution import in_tree_order
+from headrace.cli.output import when
 
 EXECUTION: dict[str, Any] = {
     "id": "e1",
@@ -149,6 +150,15 @@ def test_an_execution_shows_its_steps(server: Server, capsys: Out) -> None:
         ["b", "(mapper)", "17", "µs"],
         ["b", "done", "5", "µs", "1.5", "ms", "1", "1"],
     ]
+
+
+def test_an_execution_shows_when_a_message_is_tried_again(server: Server, capsys: Out) -> None:
+    step = {"step": "erp", "kind": "delayed", "wait_us": 5, "map_us": None, "call_us": 1500, "outputs": 0}
+    entry = {**step, "attempt": 1, "error": "busy", "until": 1_700_000_000_000, "message": "m", "parent": None}
+    server.answers["GET /executions/e1"] = {**EXECUTION, "processed": [entry]}
+    assert main(["execution", "show", "e1"]) == 0
+    told = capsys.readouterr().out
+    assert f"busy; again at {when(1_700_000_000_000)}" in " ".join(told.split())
 
 
 def test_a_flow_shows_steps_and_deployments(server: Server, capsys: Out) -> None:

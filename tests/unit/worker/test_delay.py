@@ -3,13 +3,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.flows.deployment import Retry
-from headrace.worker.delay import REBOUND_LIMIT, rebound_delay
+from headrace.flows.deployment import REBOUND, Retry
 
 
 def test_rebounds_double_from_fifteen_seconds_to_a_day() -> None:
-    assert [rebound_delay(attempt) for attempt in (1, 2, 3, 4)] == [15, 30, 60, 120]
-    assert rebound_delay(REBOUND_LIMIT) == 86_400
+    assert [REBOUND.delay(attempt) for attempt in (1, 2, 3, 4)] == [15, 30, 60, 120]
+    assert REBOUND.delay(REBOUND.attempts - 1) == 86_400
 
 
 @given(st.integers(1, 10_000), st.floats(0.01, 100), st.floats(1, 10), st.floats(1, 10_000))
