@@ -107,6 +107,9 @@ class ObjectStorage:
             raise Unauthorized(
                 "no-object-token", told, next_step="Send ELASTICIO_OBJECT_STORAGE_TOKEN as bearer token."
             )
+        if not holder.flow_id:
+            told = "there are no objects while a flow is designed or a component built: they belong to a flow that runs"
+            raise Unauthorized("no-flow", told, next_step="Use objects in `process` or `listen`.")
         if self._good.get(holder, 0.0) < self._clock():
             if await self._specs.get(holder.flow_id, holder.epoch) is None:
                 told = f"the deployment {holder.epoch} of this token has ended"

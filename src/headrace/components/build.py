@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from headrace.components.descriptor import Descriptor, Language
 from headrace.components.lint import language
 from headrace.components.repositories import Repositories
 from headrace.errors import Invalid
+from headrace.flows.catalog import Offer
 from headrace.flows.deployment import Code
 
 __all__ = ["BuildLog", "Builder", "Order", "build", "follow", "is_final"]
@@ -32,8 +33,8 @@ class Order:
     commit: str
     descriptor: Descriptor
     folder: Path
-    variables: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables of the component, which its code gets when it is loaded, and no script."""
+    environment: Callable[[Offer], Mapping[str, str]] = lambda _: {}
+    """What a host that loads the offer finds in its environment; no script does."""
 
     @property
     def code(self) -> Path:

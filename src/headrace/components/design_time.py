@@ -48,7 +48,7 @@ class Question:
 class Terms:
     """How it is asked. ``wrote_back`` takes what the component emits as ``updateKeys``; `None`: nothing is taken."""
 
-    command: Callable[[], Command]
+    command: Callable[[Offer], Command]
     within: float
     memory: int
     tell: Callable[[str], None]
@@ -95,7 +95,7 @@ class _Host:
         self._lines = 0
 
     async def __aenter__(self) -> _Host:
-        command = self._terms.command()
+        command = self._terms.command(self._offer)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs, _closed_on_failure(ours):

@@ -34,7 +34,7 @@ _ENDED = _Failure("", "", "")
 
 
 async def check(
-    offers: Iterable[Offer], command: Callable[[], Command], log: BuildLog, *, memory: int = MEMORY
+    offers: Iterable[Offer], command: Callable[[Offer], Command], log: BuildLog, *, memory: int = MEMORY
 ) -> None:
     """Load each offer in a host of its own, started by ``command`` (made with ``socket=True``).
 
@@ -43,7 +43,7 @@ async def check(
     """
     for offer in offers:
         log.stage(f"loading {offer.kind} {offer.name} ({offer.main})")
-        failure = await _load(offer, command(), log, memory)
+        failure = await _load(offer, command(offer), log, memory)
         if failure is not None:
             _log_failure(failure, log)
             raise Invalid(

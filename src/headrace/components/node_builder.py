@@ -22,6 +22,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from headrace import sandbox
@@ -34,6 +35,7 @@ from headrace.components.node_package import Lock, Package, find_lock, read_pack
 from headrace.components.npm import Npm
 from headrace.components.program import run
 from headrace.errors import Invalid, Unavailable
+from headrace.flows.catalog import Offer
 from headrace.flows.deployment import Code
 from headrace.sandbox import Mode
 
@@ -124,9 +126,8 @@ class NodeBuilder:
         )
         offers = order.descriptor.offers("node").values()
         each = {(offer.kind, offer.main, offer.trigger_type): offer for offer in offers}
-        await load_check.check(
-            each.values(), lambda: self._host_command(code, order.variables), log, memory=self._memory
-        )
+        command = partial(self._host_command, code, order.environment)
+        await load_check.check(each.values(), command, log, memory=self._memory)
         return code
 
     async def keep_only(self, codes: Iterable[Code]) -> None:
@@ -297,14 +298,16 @@ class NodeBuilder:
                 next_step="what it printed is in the build log",
             )
 
-    def _host_command(self, code: Code, variables: Mapping[str, str]) -> sandbox.Command:
+    def _host_command(
+        self, code: Code, environment: Callable[[Offer], Mapping[str, str]], offer: Offer
+    ) -> sandbox.Command:
         arguments, folder = code.host(str(self._hosts), self._memory)
         return sandbox.command(
             arguments,
             cwd=code.root,
             read=[code.root, *code.visible, folder],
             uid=code.uid,
-            env=variables,
+            env=environment(offer),
             mode=self._mode,
             socket=True,
         )

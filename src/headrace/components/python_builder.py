@@ -19,8 +19,9 @@ import re
 import shutil
 import sys
 import tomllib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from headrace.components.build_log import BuildLog
 from headrace.components.environment import Environments, give, give_top, is_root, local_paths
 from headrace.components.program import run
 from headrace.errors import Invalid, Unavailable
+from headrace.flows.catalog import Offer
 from headrace.flows.deployment import Code
 from headrace.sandbox import Mode
 
@@ -111,9 +113,8 @@ class PythonBuilder:
         await self._compile(order, code, log)
         offers = order.descriptor.offers("python").values()
         each = {(offer.kind, offer.main, offer.trigger_type): offer for offer in offers}
-        await load_check.check(
-            each.values(), lambda: self._host_command(code, order.variables), log, memory=self._memory
-        )
+        command = partial(self._host_command, code, order.environment)
+        await load_check.check(each.values(), command, log, memory=self._memory)
         return code
 
     async def keep_only(self, codes: Iterable[Code]) -> None:
@@ -255,14 +256,16 @@ class PythonBuilder:
             "NO_COLOR": "1",
         }
 
-    def _host_command(self, code: Code, variables: Mapping[str, str]) -> sandbox.Command:
+    def _host_command(
+        self, code: Code, environment: Callable[[Offer], Mapping[str, str]], offer: Offer
+    ) -> sandbox.Command:
         arguments, folder = code.host(str(self._hosts), self._memory)
         return sandbox.command(
             arguments,
             cwd=code.root,
             read=[code.root, *code.visible, folder],
             uid=code.uid,
-            env=variables,
+            env=environment(offer),
             mode=self._mode,
             socket=True,
         )

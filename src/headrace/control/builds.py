@@ -25,6 +25,7 @@ from headrace.bus.subjects import live
 from headrace.components.build import Builder, BuildLog, Order, build
 from headrace.components.descriptor import Descriptor, Language, read
 from headrace.components.repositories import Repositories, check_name
+from headrace.control.environment import for_design
 from headrace.errors import HeadraceError, Invalid, NotFound, Refused
 from headrace.flows.deployment import Code
 from headrace.settings import Settings
@@ -199,7 +200,7 @@ class Builds:
             commit=version.commit,
             descriptor=Descriptor(version.descriptor),
             folder=self._settings.build(version.component, version.revision),
-            variables=variables,
+            environment=for_design(self._settings, version, variables),
         )
         return await build(
             order,

@@ -17,9 +17,10 @@ import structlog
 from headrace import sandbox
 from headrace.components.descriptor import Descriptor
 from headrace.components.design_time import Question, Terms, ask, verdict
+from headrace.control.environment import for_design
 from headrace.control.variables import Variables
 from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
-from headrace.flows.catalog import Described
+from headrace.flows.catalog import Described, Offer
 from headrace.flows.deployment import Code
 from headrace.flows.redaction import Redaction
 from headrace.settings import Settings
@@ -145,7 +146,7 @@ class Design:
 
         variables = await self._variables.values(version.component_id)
         terms = Terms(
-            command=lambda: self._command(version, variables),
+            command=partial(self._command, version, for_design(self._settings, version, variables)),
             within=self._settings.design_within,
             memory=self._settings.step_memory,
             tell=tell,
@@ -171,7 +172,9 @@ class Design:
             if not answer.done():
                 answer.set_exception(error)
 
-    def _command(self, version: ComponentVersion, variables: Mapping[str, str]) -> sandbox.Command:
+    def _command(
+        self, version: ComponentVersion, environment: Callable[[Offer], Mapping[str, str]], offer: Offer
+    ) -> sandbox.Command:
         code = msgspec.convert(version.build, Code)
         arguments, folder = code.host(self._hosts, self._settings.step_memory)
         return sandbox.command(
@@ -179,7 +182,7 @@ class Design:
             cwd=code.root,
             read=[code.root, *code.visible, folder],
             uid=code.uid,
-            env=variables,
+            env=environment(offer),
             mode=self._settings.sandbox,
             socket=True,
         )

@@ -25,7 +25,7 @@ Method = Literal["GET", "PUT"]
 
 
 class Holder(NamedTuple):
-    """The deployment a token was made for."""
+    """The deployment a token was made for. Without a flow: a host that is asked or tried while no flow runs it."""
 
     flow_id: str
     epoch: int
@@ -58,6 +58,10 @@ class ObjectTokens:
     def issue(self, flow_id: str, epoch: int) -> str:
         """The token of a deployment: always the same."""
         return f"{PREFIX}{flow_id}.{epoch}.{self._signature('token', flow_id, str(epoch))}"
+
+    def issue_for_design(self) -> str:
+        """One that is held by no deployment, and opens nothing."""
+        return self.issue("", 0)
 
     def check(self, token: str) -> Holder | None:
         """For whom the token was made; `None` when it is none of ours."""

@@ -23,9 +23,9 @@ import msgspec
 from headrace import sandbox
 from headrace.errors import HeadraceError, Refused, Unavailable
 from headrace.flows.deployment import DeploymentSpec, StepSpec
+from headrace.flows.environment import of_step
 from headrace.worker import frames
 from headrace.worker.config import Config
-from headrace.worker.environment import environment
 from headrace.worker.trace import StepLog
 
 __all__ = ["Host", "HostState", "Owner"]
@@ -263,7 +263,7 @@ class Host:
             read=[code.root, *code.visible, *program, *grants.read],
             write=grants.write,
             uid=code.uid,
-            env={**self._config.variables, **environment(self._spec, self._step)},
+            env={**self._config.variables, **of_step(self._spec, self._step)},
             mode=self._spec.sandbox,
             socket=True,
         )

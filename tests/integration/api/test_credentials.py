@@ -388,3 +388,42 @@ async def test_components_in_javascript_are_asked_as_well(served: Served, node: 
     assert found["takes"] == {"type": "object", "properties": {"a": {}}}
     assert (await values(served))["password"] == "written-back"
     assert (await served.post("/components/vault/choices", step(field="shelf")))["choices"] == {"top": "Top of yes"}
+
+
+@pytest.mark.needs("node")
+async def test_what_is_asked_finds_in_its_environment_who_it_is_and_where_the_server_is(
+    served: Served, node: Path
+) -> None:
+    shelves = "exports.process = () => {};\nexports.shelves = function (cfg) { return { ...this.getConfig() }; };\n"
+    (node / "store.js").write_text(shelves)
+    verify = "module.exports = async () => process.env.ELASTICIO_COMP_ID === 'vault';\n"
+    (node / "verifyCredentials.js").write_text(verify)
+    assert (await create(served))["state"] == "verified"
+    found = (await served.post("/components/vault/choices", step(field="shelf")))["choices"]
+    url = served.parts.settings.url
+    key = found.pop("API_KEY")
+    assert found.pop("OBJECT_STORAGE_TOKEN") == key
+    assert found == {
+        "COMP_ID": "vault",
+        "COMP_NAME": "vault",
+        "FUNCTION": "store",
+        "WORKSPACE_ID": "default",
+        "USER_ID": "default",
+        "API_URI": url,
+        "API_USERNAME": "design",
+        "OBJECT_STORAGE_URI": f"{url}/storage",
+    }
+    bearer = {"Authorization": f"Bearer {key}"}
+    for method, path in (("GET", "/storage/objects"), ("POST", "/storage/objects"), ("GET", "/api/v1/flows")):
+        answer = await served.client.request(method, path, headers=bearer)
+        assert (answer.status_code, answer.json()["reason"]) == (401, "no-flow" if "storage" in path else "bad-token")
+
+
+async def test_code_in_python_finds_the_same(served: Served, root: Path) -> None:
+    source = "import os\ndef process(msg): ...\ndef shelves(ctx, cfg):\n    return dict(os.environ)\n"
+    (root / "store.py").write_text(source)
+    await create(served)
+    found = (await served.post("/components/vault/choices", step(field="shelf")))["choices"]
+    assert (found["HEADRACE_COMPONENT"], found["HEADRACE_REVISION"]) == ("vault", "1")
+    assert found["HEADRACE_STORAGE_URL"] == f"{served.parts.settings.url}/storage"
+    assert "HEADRACE_FLOW" not in found

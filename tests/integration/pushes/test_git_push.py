@@ -229,7 +229,8 @@ async def test_a_failed_build_is_shown_and_latest_stays(platform: Platform) -> N
 
 
 async def test_code_that_needs_a_variable_to_load_gets_it_and_the_log_does_not(platform: Platform) -> None:
-    source = "import os\nprint('the key is', os.environ['SHOP_KEY'])\ndef process(msg):\n    return {}\n"
+    source = "import os\nprint('the key is', os.environ['SHOP_KEY'])\n"
+    source += "print('this is', os.environ['ELASTICIO_FUNCTION'])\ndef process(msg):\n    return {}\n"
     await platform.work.commit("needs it", files() | {"actions/create.py": source})
     assert says(await platform.push(), "KeyError: 'SHOP_KEY'")
     platform.variables = {"SHOP_KEY": "k3y-of-the-shop"}
@@ -238,6 +239,7 @@ async def test_code_that_needs_a_variable_to_load_gets_it_and_the_log_does_not(p
     assert await platform.latest() == 2
     log = platform.settings.build_log("shop", 2).read_text()
     assert "the key is [SHOP_KEY]" in log
+    assert "this is create" in log
     assert "k3y" not in log
 
 

@@ -25,7 +25,7 @@ async def load(tmp_path: Path, answer: str, *, memory: int = load_check.MEMORY, 
     if os.geteuid() == 0 and not (sandbox.probe().available and mode == "auto"):
         pytest.skip("as root, without bubblewrap, this Python may be closed to other users")
 
-    def command() -> sandbox.Command:
+    def command(offer: Offer) -> sandbox.Command:
         python = getattr(sys, "_base_executable", sys.executable)
         return sandbox.command((python, "-I", "-c", code), read=[sys.base_prefix], uid=210_998, socket=True, mode=mode)
 

@@ -6,42 +6,32 @@ import re
 
 from headrace.flows.deployment import DeploymentSpec, StepSpec
 
-__all__ = ["environment"]
+__all__ = ["of_design", "of_step"]
 
 TEST_RUN = re.compile(r"-test-\d+$")
 """End of a flow id under which a draft is tried."""
 
 
-def environment(spec: DeploymentSpec, step: StepSpec) -> dict[str, str]:
-    """The variables of a step's host, without the minimal ones that every sandbox has."""
+def of_step(spec: DeploymentSpec, step: StepSpec) -> dict[str, str]:
+    """The variables of a step's host, without the minimal ones that every sandbox has.
+
+    ``ELASTICIO_FLOW_TYPE`` is that platform's name for a real-time flow.
+    """
+    deployment = f"{spec.flow_id}-{spec.epoch}"
     return {
         "HEADRACE_FLOW": spec.flow,
         "HEADRACE_FLOW_ID": spec.flow_id,
         "HEADRACE_STEP": step.id,
-        "HEADRACE_COMPONENT": step.code.component,
-        "HEADRACE_REVISION": str(step.code.revision),
-        **_elasticio(spec, step),
-        **_webhook(spec),
-        **_server(spec),
-    }
-
-
-def _elasticio(spec: DeploymentSpec, step: StepSpec) -> dict[str, str]:
-    """Identity, as public components read it. ``ELASTICIO_FLOW_TYPE`` is that platform's name for a real-time flow."""
-    deployment = f"{spec.flow_id}-{spec.epoch}"
-    return {
         "ELASTICIO_FLOW_ID": spec.flow_id,
         "ELASTICIO_FLOW_VERSION": str(spec.version),
         "ELASTICIO_FLOW_TYPE": "debug" if TEST_RUN.search(spec.flow_id) else "long_running",
         "ELASTICIO_STEP_ID": step.id,
         "ELASTICIO_EXEC_ID": deployment,
         "ELASTICIO_CONTAINER_ID": f"{deployment}-{step.id}",
-        "ELASTICIO_COMP_ID": step.code.component,
-        "ELASTICIO_COMP_NAME": step.code.component,
-        "ELASTICIO_FUNCTION": step.function,
-        "ELASTICIO_WORKSPACE_ID": spec.workspace,
-        "ELASTICIO_USER_ID": spec.workspace,
         "LOG_LEVEL": step.log_level,
+        **_code(step.code.component, step.code.revision, step.function, spec.workspace),
+        **_webhook(spec),
+        **_server(spec.storage_url, spec.storage_token, f"task-{spec.flow_id}"),
     }
 
 
@@ -51,9 +41,31 @@ def _webhook(spec: DeploymentSpec) -> dict[str, str]:
     return {"HEADRACE_WEBHOOK_URL": url, "ELASTICIO_FLOW_WEBHOOK_URI": url} if url else {}
 
 
-def _server(spec: DeploymentSpec) -> dict[str, str]:
+def of_design(
+    component: str, revision: int, function: str, *, workspace: str, storage_url: str, storage_token: str
+) -> dict[str, str]:
+    """The same for a host that no flow has: it says nothing of flow, step and execution."""
+    return {
+        "LOG_LEVEL": "info",
+        **_code(component, revision, function, workspace),
+        **_server(storage_url, storage_token, "design"),
+    }
+
+
+def _code(component: str, revision: int, function: str, workspace: str) -> dict[str, str]:
+    return {
+        "HEADRACE_COMPONENT": component,
+        "HEADRACE_REVISION": str(revision),
+        "ELASTICIO_COMP_ID": component,
+        "ELASTICIO_COMP_NAME": component,
+        "ELASTICIO_FUNCTION": function,
+        "ELASTICIO_WORKSPACE_ID": workspace,
+        "ELASTICIO_USER_ID": workspace,
+    }
+
+
+def _server(url: str, token: str, user: str) -> dict[str, str]:
     """How the component's code reaches its flow's objects; under the names that public components know, too."""
-    url, token = spec.storage_url, spec.storage_token
     if not url:
         return {}
     return {
@@ -62,6 +74,6 @@ def _server(spec: DeploymentSpec) -> dict[str, str]:
         "ELASTICIO_OBJECT_STORAGE_URI": url,
         "ELASTICIO_OBJECT_STORAGE_TOKEN": token,
         "ELASTICIO_API_URI": url.removesuffix("/storage"),
-        "ELASTICIO_API_USERNAME": f"task-{spec.flow_id}",
+        "ELASTICIO_API_USERNAME": user,
         "ELASTICIO_API_KEY": token,
     }

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from headrace.flows.deployment import Code, DeploymentSpec, StepSpec
-from headrace.worker.environment import environment
+from headrace.flows.environment import of_design, of_step
 
 CODE = Code(component="shop", revision=3, commit="0" * 40, root="/build", interpreter="/usr/bin/node", language="node")
 STEP = StepSpec(id="orders", kind="trigger", function="new-order", main="orders.js", code=CODE, log_level="debug")
 
 
 def of(flow_id: str = "f1", **options: Any) -> dict[str, str]:
-    return environment(
-        DeploymentSpec(flow_id=flow_id, flow="orders", version=2, epoch=7, steps=(STEP,), **options), STEP
-    )
+    return of_step(DeploymentSpec(flow_id=flow_id, flow="orders", version=2, epoch=7, steps=(STEP,), **options), STEP)
 
 
 def test_names_of_headrace() -> None:
@@ -59,3 +57,17 @@ def test_addresses_and_keys_are_there_when_the_server_is_known() -> None:
     assert found["ELASTICIO_OBJECT_STORAGE_TOKEN"] == found["HEADRACE_STORAGE_TOKEN"] == "hro_1"
     assert found["ELASTICIO_API_URI"] == "http://127.0.0.1:7475"
     assert (found["ELASTICIO_API_USERNAME"], found["ELASTICIO_API_KEY"]) == ("task-f1", "hro_1")
+
+
+def test_a_host_that_no_flow_has_is_told_who_it_is_and_where_the_server_is() -> None:
+    found = of_design("shop", 3, "new-order", workspace="default", storage_url="http://h/storage", storage_token="hro_")
+    in_a_flow = of(storage_url="http://h/storage", storage_token="hro_")
+    assert found["ELASTICIO_API_USERNAME"] == "design"
+    assert {name: each for name, each in found.items() if in_a_flow.get(name) != each} == {
+        "ELASTICIO_API_USERNAME": "design",
+        "LOG_LEVEL": "info",
+    }
+    assert set(in_a_flow) - set(found) == {
+        "HEADRACE_FLOW", "HEADRACE_FLOW_ID", "HEADRACE_STEP", "ELASTICIO_FLOW_ID", "ELASTICIO_FLOW_VERSION",
+        "ELASTICIO_FLOW_TYPE", "ELASTICIO_STEP_ID", "ELASTICIO_EXEC_ID", "ELASTICIO_CONTAINER_ID",
+    }  # fmt: skip
