@@ -53,6 +53,18 @@ def test_merging_twice_is_merging_once(values: dict[str, Any], change: dict[str,
     assert merged(change)(once) == once
 
 
+def test_a_token_that_is_written_back_keeps_the_refresh_token_it_does_not_repeat() -> None:
+    held = Secret({"oauth": {"access_token": "a1", "refresh_token": "r1", "scope": "x"}, "user": {"name": "ada"}})
+    assert merged({"oauth": {"access_token": "a2"}})(held).values["oauth"] == {
+        "access_token": "a2",
+        "refresh_token": "r1",
+    }
+    both = {"access_token": "a2", "refresh_token": "r2"}
+    assert merged({"oauth": both})(held).values["oauth"] == both
+    assert merged({"oauth": None})(held).values["oauth"] is None
+    assert merged({"user": {"id": 1}})(held).values["user"] == {"id": 1}
+
+
 def kept(plane: Plane) -> list[str]:
     """The keys there are."""
     return Path(plane.access["keys"]).read_text().split()

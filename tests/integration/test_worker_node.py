@@ -78,13 +78,18 @@ async def test_careful_listener_gives_one_message_per_event_over_many_calls(plan
     assert len({message.execution for message in await plane.outputs(spec, "last")}) == len(bodies)
 
 
-async def test_polling_goes_on_from_its_snapshot(plane: Plane) -> None:
-    polling = """
-    exports.process = async function (msg, cfg, snapshot) {
-      const at = (snapshot.at ?? 0) + 1;
-      await this.emit('data', { body: { at } });
-      await this.emit('updateSnapshot', { at });
-    };
+@pytest.mark.parametrize(
+    ("read", "write"),
+    [("snapshot.at ?? 0", "'updateSnapshot', { at }"), ("parseInt(snapshot) || 0", "'snapshot', `${at}th`")],
+    ids=["object", "text"],
+)
+async def test_polling_goes_on_from_its_snapshot(plane: Plane, read: str, write: str) -> None:
+    polling = f"""
+    exports.process = async function (msg, cfg, snapshot) {{
+      const at = ({read}) + 1;
+      await this.emit('data', {{ body: {{ at }} }});
+      await this.emit({write});
+    }};
     """
     spec = plane.chain(trigger(plane, polling), node(plane, "last", ECHO))
     worker = await plane.live(spec)

@@ -13,7 +13,7 @@ const EVENTS = Object.assign(Object.create(null), {
   data: { event: 'data', keys: data },
   error: { event: 'error', keys: (/** @type {any} */ value) => `"error":${JSON.stringify(failure(value))}` },
   rebound: { event: 'rebound', keys: (/** @type {any} */ value) => `"reason":${JSON.stringify(reason(value))}` },
-  snapshot: { event: 'snapshot', keys: (/** @type {any} */ value) => `"value":${objectToJson(value, 'snapshot')}` },
+  snapshot: { event: 'snapshot', keys: (/** @type {any} */ value) => `"value":${toJson(value, 'snapshot')}` },
   updateSnapshot: { event: 'update_snapshot', keys: patch },
   updateKeys: { event: 'update_keys', keys: (/** @type {any} */ value) => `"keys":${objectToJson(value, 'keys')}` },
   httpReply: { event: 'http_reply', keys: reply },

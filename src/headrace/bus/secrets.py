@@ -44,8 +44,23 @@ Change = Callable[[Secret], Secret]
 
 
 def merged(keys: Mapping[str, Any]) -> Change:
-    """Set these keys, leave the others: what ``updateKeys`` does."""
-    return lambda secret: replace(secret, values={**secret.values, **keys})
+    """Set these keys, leave the others: what ``updateKeys`` does.
+
+    A component may write back a token as its provider has answered, and that need not repeat the refresh token: then the
+    one there was goes on to count (RFC 6749, section 6).
+    """
+
+    def change(secret: Secret) -> Secret:
+        given = {name: _with_refresh_token(value, secret.values.get(name)) for name, value in keys.items()}
+        return replace(secret, values={**secret.values, **given})
+
+    return change
+
+
+def _with_refresh_token(value: Any, held: Any) -> Any:
+    if not isinstance(value, dict) or not isinstance(held, dict) or "refresh_token" not in held:
+        return value
+    return {"refresh_token": held["refresh_token"], **value} if "access_token" in value else value
 
 
 class Secrets:
