@@ -46,8 +46,8 @@ Change = Callable[[Secret], Secret]
 def merged(keys: Mapping[str, Any]) -> Change:
     """Set these keys, leave the others: what ``updateKeys`` does.
 
-    A component may write back a token as its provider has answered, and that need not repeat the refresh token: then the
-    one there was goes on to count (RFC 6749, section 6).
+    A component may write back a token as its provider has answered, and that need not repeat the refresh token: then
+    the one there was goes on to count (RFC 6749, section 6).
     """
 
     def change(secret: Secret) -> Secret:

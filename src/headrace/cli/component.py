@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from headrace.cli.client import Client
 
 __all__ = ["app"]
+
+TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 app = typer.Typer(help="Components: integration code in git, built on the platform.", no_args_is_help=True)
 
@@ -411,9 +414,9 @@ def _print_offer(kind: str, name: str, offer: dict[str, Any]) -> None:
 
 
 def _field_text(field: dict[str, Any]) -> str:
-    """Its note or label, with what it may be."""
+    """Its note or label, with what it may be. Notes may hold simple HTML, which says nothing here."""
     model = field.get("model")
-    said = [field.get("note") or field.get("label")]
+    said = [TAG.sub("", str(field.get("note") or "")) or field.get("label")]
     said += [f"one of {', '.join(map(str, model))}"] if isinstance(model, dict) else []
     said += [f"default {field['default']}"] if field.get("default") not in (None, "") else []
     said += [f"e.g. {field['placeholder']}"] if field.get("placeholder") else []

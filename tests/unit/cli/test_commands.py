@@ -408,7 +408,8 @@ VARIABLES: dict[str, Any] = {
 
 
 def test_a_component_is_shown_with_its_credential_and_what_is_deprecated(server: Server, capsys: Out) -> None:
-    key = {"label": "Key", "viewClass": "PasswordFieldView", "required": True, "note": "from the shop's settings"}
+    note = "from the shop's <b>settings</b>, <a href='/x'>more</a>, < 9"
+    key = {"label": "Key", "viewClass": "PasswordFieldView", "required": True, "note": note}
     descriptor = {
         "deprecated": True,
         "credentials": {"fields": {"key": key, "odd": "text"}, "oauth2": {"client_id": "x"}},
@@ -428,7 +429,7 @@ def test_a_component_is_shown_with_its_credential_and_what_is_deprecated(server:
     assert "Shop (deprecated)" in said
     assert "Old (deprecated)" in said and "New (deprecated)" not in said
     assert "its credential, which gets tokens by OAuth 2" in said
-    assert "from the shop's settings" in said and "required" in said
+    assert "from the shop's settings, more, < 9" in said and "required" in said
     assert "odd" not in said
     assert "SITE, OTHER; missing: KEY (headrace component env shop --set …)" in said
 
