@@ -175,6 +175,33 @@ async def test_outputs_older_than_the_duplicate_window_are_recognised_too(plane:
     assert (await plane.outputs(spec, "once"))[0].id == output.id
 
 
+BY_CHANCE = (
+    "import os, uuid\n"
+    "from headrace_sdk import Message\n"
+    "async def process(ctx, msg):\n"
+    "    for number in range(4):\n"
+    "        await ctx.emit(Message({'n': number}, id=str(uuid.uuid4())))\n"
+    "        if number == 2 and msg.body.get('die') and await first(ctx):\n"
+    "            os._exit(1)\n"
+    "async def first(ctx):\n"
+    "    if ctx.snapshot.get('died'):\n"
+    "        return False\n"
+    "    await ctx.update_snapshot({'died': True})\n"
+    "    return True\n"
+)
+
+
+async def test_what_was_emitted_under_random_ids_is_recognised_after_a_crash(plane: Plane) -> None:
+    spec = plane.chain(hook(plane), action(plane, "random", BY_CHANCE))
+    worker = await plane.live(spec)
+    await plane.send(spec, {"die": True})
+    await plane.send(spec, {})
+    assert await arrived(plane, spec, "random", 8) == [{"n": number} for number in range(4)] * 2
+    assert (await step_state(worker, "random")).restarts == 1
+    assert (await worker.state()).repeats == 3
+    assert len(await plane.outputs(spec, "random")) == 8
+
+
 async def _first(plane: Plane, spec: DeploymentSpec, step: str) -> AsyncIterator[Any]:
     await arrived(plane, spec, step, 1)
     for message in await plane.outputs(spec, step):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headrace.bus.message import Failure, Message
+from headrace.worker.output import Outputs
 
 __all__ = ["Call", "Held"]
 
@@ -40,6 +41,7 @@ class Call:
     __slots__ = (
         "cancelled",
         "dropped",
+        "emitted",
         "ended",
         "failure",
         "foreign",
@@ -49,8 +51,6 @@ class Call:
         "message",
         "number",
         "outputs",
-        "own_ids",
-        "position",
         "rebound",
         "started",
         "unconfirmed",
@@ -68,12 +68,9 @@ class Call:
         """Loop time at which the host may have begun it; 0 while it waits behind others."""
         self.heavy = False
         """The host has a large body to hold for it."""
-        self.position = 0
-        """Outputs emitted so far, refused ones too."""
+        self.emitted: Outputs | None = None
         self.outputs = 0
         """Outputs that are in the journal because of this attempt."""
-        self.own_ids: set[str] | None = None
-        """Output ids that came from the component; the journal keeps each once."""
         self.unconfirmed = 0
         """Emissions that the journal has not confirmed yet."""
         self.ended = False

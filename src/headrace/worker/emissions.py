@@ -24,7 +24,7 @@ from headrace.worker.config import Config
 from headrace.worker.host import Host
 from headrace.worker.mapper import carried
 from headrace.worker.outbox import Outbox
-from headrace.worker.output import OutputIds
+from headrace.worker.output import OutputIds, Outputs
 from headrace.worker.shared import Shared
 from headrace.worker.snapshot import Snapshot, merged, replaced
 from headrace.worker.trace import StepLog
@@ -112,10 +112,11 @@ class Emissions:
     def _data(self, call: Call, frame: frames.Frame) -> None:
         body = bytes(frame.body)
         message = call.message
-        position, call.position = call.position, call.position + 1
-        own = None if frame.id is None else str(frame.id)
+        if call.emitted is None:
+            call.emitted = Outputs(self.ids, message.id)
+        output_id = call.emitted.add(frame)
         out = Message(
-            id=self.ids.of(message.id, own, position, body),
+            id=output_id,
             execution=message.execution,
             step=self._step.id,
             body=frame.body,
@@ -139,19 +140,11 @@ class Emissions:
                 self._too_large(call, frame, text)
                 return
         call.unconfirmed += 1
-        repeated = own is not None and self._again(call, out.id)
+        counted = out.id if call.emitted.keep(frame, out.id) else ""
         if out.id in self.ids.known:
-            self._stored(call, frame, ALREADY_THERE, "" if repeated else out.id)
+            self._stored(call, frame, ALREADY_THERE, counted)
         else:
-            counted = "" if repeated else out.id
             self.outbox.store(data, out.id, lambda result: self._answered(call, frame, result, counted), large)
-
-    def _again(self, call: Call, output_id: str) -> bool:
-        if call.own_ids is None:
-            call.own_ids = set()
-        known = output_id in call.own_ids
-        call.own_ids.add(output_id)
-        return known
 
     def _too_large(self, call: Call, frame: frames.Frame, text: str) -> None:
         if not frame.confirm:
