@@ -50,6 +50,7 @@ class Desk:
         for look, (scheme, width) in LOOKS.items():
             self.page.set_viewport_size({"width": width, "height": 800})
             self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            self.page.locator(f"html[data-mantine-color-scheme={scheme}]").wait_for(state="attached")
             self.page.evaluate(SETTLED)
             self.page.screenshot(path=SHOTS / f"{name}-{look}.png")
             found = self._serious()

@@ -35,6 +35,21 @@ export const flows = {
         answer(client.GET("/api/v1/flows/{name}/versions/{number}", { params: { path: { name, number } }, signal })),
       staleTime: Number.POSITIVE_INFINITY,
     }),
+  plan: (name: string) =>
+    queryOptions({
+      queryKey: ["flows", name, "plan"],
+      queryFn: ({ signal }) =>
+        answer(client.GET("/api/v1/flows/{name}/plan", { params: { path: { name }, query: {} }, signal })),
+      staleTime: 0,
+    }),
+  /** While it is on its way it is read again and again: what people wait for they want to see move. */
+  deployment: (name: string, epoch: number) =>
+    queryOptions({
+      queryKey: ["flows", name, "deployment", epoch],
+      queryFn: ({ signal }) =>
+        answer(client.GET("/api/v1/flows/{name}/deployments/{epoch}", { params: { path: { name, epoch } }, signal })),
+      refetchInterval: (query) => (query.state.data && isSettled(query.state.data.state) ? COUNTERS_EVERY : 300),
+    }),
   draft: (name: string) =>
     queryOptions({
       queryKey: ["flows", name, "draft"],
@@ -58,4 +73,29 @@ export function removeFlow(name: string): Promise<unknown> {
 
 export function saveDraft(name: string, document: string, tag: number | null) {
   return answer(client.PUT("/api/v1/flows/{name}/draft", { ...path(name), body: { document, tag } }));
+}
+
+export function isSettled(state: Deployment["state"]): boolean {
+  return state !== "warming" && state !== "ready";
+}
+
+export function publish(name: string, note: string, start: boolean) {
+  return answer(
+    client.POST("/api/v1/flows/{name}/publish", { ...path(name), body: { note: note || null, start: start || null } }),
+  );
+}
+
+export function discardDraft(name: string): Promise<unknown> {
+  return answer(client.DELETE("/api/v1/flows/{name}/draft", { params: { path: { name }, query: {} } }));
+}
+
+/** Make the draft of a flow that has none, from its newest version; or find the one there is. */
+export async function openedDraft(flow: Flow): Promise<void> {
+  if (flow.has_draft || flow.version === null) return;
+  const version = await answer(
+    client.GET("/api/v1/flows/{name}/versions/{number}", {
+      params: { path: { name: flow.name, number: flow.version } },
+    }),
+  );
+  await saveDraft(flow.name, version.document, flow.draft_tag);
 }

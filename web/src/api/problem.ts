@@ -9,6 +9,8 @@ export class Problem extends Error {
   readonly reason: string;
   readonly nextStep: string;
   readonly mistakes: Mistake[];
+  /** Of a `stale-draft`: what somebody else did meanwhile. */
+  readonly conflict: components["schemas"]["Conflict"] | null;
 
   constructor(status: number, document: Partial<ProblemDocument>) {
     super(document.detail ?? document.title ?? `the server answered ${status}`);
@@ -17,6 +19,7 @@ export class Problem extends Error {
     this.reason = document.reason ?? "unexpected-answer";
     this.nextStep = document.next_step ?? "";
     this.mistakes = document.problems ?? [];
+    this.conflict = document.draft ?? null;
   }
 }
 

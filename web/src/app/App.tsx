@@ -1,4 +1,3 @@
-import { Center, Loader } from "@mantine/core";
 import { lazy, Suspense } from "react";
 import { Redirect, Route, Switch } from "wouter";
 import { useLiveEvents } from "@/api/live";
@@ -7,6 +6,7 @@ import { NotFound } from "@/app/NotFound";
 import { Shell } from "@/app/Shell";
 import { SignIn } from "@/app/SignIn";
 import { FlowsPage } from "@/features/flows/FlowsPage";
+import { Waiting } from "@/ui/Waiting";
 
 const FlowPage = lazy(() => import("@/features/designer/FlowPage"));
 
@@ -23,20 +23,13 @@ export function App() {
               <Redirect to="/flows" replace />
             </Route>
             <Route path="/flows" component={FlowsPage} />
-            <Route path="/flows/:name">{({ name }) => <FlowPage name={name} key={name} />}</Route>
+            <Route path="/flows/:name">{({ name }) => <FlowPage name={name} editing={false} key={name} />}</Route>
+            <Route path="/flows/:name/draft">{({ name }) => <FlowPage name={name} editing key={name} />}</Route>
             <Route component={NotFound} />
           </Switch>
         </Suspense>
       </Shell>
       <SignIn opened={!signedIn} />
     </>
-  );
-}
-
-function Waiting() {
-  return (
-    <Center h="60vh">
-      <Loader aria-label="Loading" />
-    </Center>
   );
 }

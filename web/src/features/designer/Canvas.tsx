@@ -1,24 +1,27 @@
 import "@xyflow/react/dist/style.css";
 import { useComputedColorScheme } from "@mantine/core";
-import { Background, Controls, MarkerType, MiniMap, ReactFlow } from "@xyflow/react";
-import { useMemo } from "react";
+import { Background, Controls, MarkerType, MiniMap, ReactFlow, useReactFlow, useStore } from "@xyflow/react";
+import { useEffect, useMemo } from "react";
 import { StepNode, type StepNodeData } from "@/features/designer/StepNode";
 import type { Step } from "@/graph/document";
 import { edges, inOrder, places, STEP } from "@/graph/layout";
 
 const NODE_TYPES = { step: StepNode };
 const MINIMAP_FROM = 12;
+const FITTING = { maxZoom: 1, padding: 0.15 };
 
 interface Props {
   steps: Step[];
   selected: string | null;
   onSelect: (id: string | null) => void;
+  /** Somebody wants a step after this one; absent: nothing can be added. */
+  onAdd?: (after: string) => void;
   /** What a step shows beside what is written of it. */
-  about: (step: Step) => Omit<StepNodeData, "step">;
+  about: (step: Step) => Omit<StepNodeData, "step" | "onAdd">;
 }
 
 /** The steps of one document, where `places` puts them. Nodes are computed from the document, never kept. */
-export function Canvas({ steps, selected, onSelect, about }: Props) {
+export function Canvas({ steps, selected, onSelect, onAdd, about }: Props) {
   const scheme = useComputedColorScheme("light");
   const at = useMemo(() => places(steps), [steps]);
   const nodes = inOrder(steps).map((step) => ({
@@ -29,7 +32,7 @@ export function Canvas({ steps, selected, onSelect, about }: Props) {
     height: STEP.height,
     selected: step.id === selected,
     ariaLabel: `${step.kind} ${step.name || step.id}, ${step.uses}`,
-    data: { step, ...about(step) },
+    data: { step, onAdd: onAdd ? () => onAdd(step.id) : null, ...about(step) },
   }));
   const lines = edges(steps).map(({ id, from, to }) => ({
     id,
@@ -44,7 +47,7 @@ export function Canvas({ steps, selected, onSelect, about }: Props) {
       nodeTypes={NODE_TYPES}
       colorMode={scheme}
       fitView
-      fitViewOptions={{ maxZoom: 1, padding: 0.2 }}
+      fitViewOptions={FITTING}
       minZoom={0.1}
       nodesDraggable={false}
       nodesConnectable={false}
@@ -59,8 +62,19 @@ export function Canvas({ steps, selected, onSelect, about }: Props) {
       }}
     >
       <Background gap={24} />
+      <FitToRoom />
       <Controls showInteractive={false} />
       {steps.length >= MINIMAP_FROM && <MiniMap pannable zoomable ariaLabel="The whole flow" />}
     </ReactFlow>
   );
+}
+
+/** Shows the whole flow again when there is more or less room: a panel opened, the phone was turned. */
+function FitToRoom() {
+  const { fitView } = useReactFlow();
+  const width = useStore((state) => state.width);
+  useEffect(() => {
+    if (width > 0) void fitView(FITTING);
+  }, [width, fitView]);
+  return null;
 }

@@ -1,27 +1,33 @@
-import { Anchor, Badge, Box, Breadcrumbs, Center, Group, Loader, Stack, Text, Title } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { Anchor, Badge, Box, Breadcrumbs, Button, Group, Stack, Text, Title, Tooltip } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link } from "wouter";
-import { type Flow, flows } from "@/api/flows";
+import { Link, useLocation } from "wouter";
+import { type Flow, flows, openedDraft } from "@/api/flows";
 import { Canvas } from "@/features/designer/Canvas";
+import { DraftPage } from "@/features/designer/DraftPage";
 import { FlowMenu } from "@/features/flows/FlowMenu";
 import { flowState } from "@/features/flows/flowState";
 import { read, type Step } from "@/graph/document";
 import { Empty } from "@/ui/Empty";
 import { Refusal } from "@/ui/Refusal";
 import { StateBadge } from "@/ui/StateBadge";
+import { Waiting } from "@/ui/Waiting";
 
-/** One flow as it runs. */
-export default function FlowPage({ name }: { name: string }) {
+/** One flow: as it runs, or its draft. */
+export default function FlowPage({ name, editing }: { name: string; editing: boolean }) {
   const flow = useQuery(flows.one(name));
   if (flow.error) return <Refusal error={flow.error} onRetry={() => void flow.refetch()} />;
   if (flow.data === undefined) return <Waiting />;
   return (
     <Stack h="100%" gap={0}>
-      <Head flow={flow.data} />
+      <Head flow={flow.data} editing={editing} />
       <Box flex={1} mih={0}>
-        {flow.data.version === null ? (
-          <Empty title="Not published yet">This flow has a draft and nothing that could run.</Empty>
+        {editing ? (
+          <DraftPage flow={flow.data} />
+        ) : flow.data.version === null ? (
+          <Empty title="Not published yet" action={<Edit flow={flow.data} />}>
+            This flow has a draft and nothing that could run.
+          </Empty>
         ) : (
           <Running flow={flow.data} number={flow.data.deployment?.version ?? flow.data.version} />
         )}
@@ -30,7 +36,7 @@ export default function FlowPage({ name }: { name: string }) {
   );
 }
 
-function Head({ flow }: { flow: Flow }) {
+function Head({ flow, editing }: { flow: Flow; editing: boolean }) {
   return (
     <Group px="md" py="xs" justify="space-between">
       <Group gap="sm">
@@ -50,8 +56,39 @@ function Head({ flow }: { flow: Flow }) {
           </Text>
         )}
       </Group>
-      <FlowMenu flow={flow} />
+      <Group gap="xs">
+        {editing ? <Watch flow={flow} /> : <Edit flow={flow} />}
+        <FlowMenu flow={flow} />
+      </Group>
     </Group>
+  );
+}
+
+/** Makes the draft from what is published, or opens the one there is. */
+function Edit({ flow }: { flow: Flow }) {
+  const [, navigate] = useLocation();
+  const queries = useQueryClient();
+  const opening = useMutation({
+    mutationFn: () => openedDraft(flow),
+    onSuccess: async () => {
+      await queries.invalidateQueries({ queryKey: ["flows"] });
+      navigate(`/flows/${flow.name}/draft`);
+    },
+  });
+  return (
+    <Tooltip label={opening.error?.message} disabled={opening.error === null} opened={opening.error !== null}>
+      <Button size="xs" loading={opening.isPending} onClick={() => opening.mutate()}>
+        {flow.has_draft ? "Edit the draft" : "Edit"}
+      </Button>
+    </Tooltip>
+  );
+}
+
+function Watch({ flow }: { flow: Flow }) {
+  return (
+    <Button size="xs" variant="default" component={Link} href={`/flows/${flow.name}`}>
+      Show what runs
+    </Button>
   );
 }
 
@@ -69,12 +106,4 @@ function Running({ flow, number }: { flow: Flow; number: number }) {
     mistakes: 0,
   });
   return <Canvas steps={document.steps} selected={selected} onSelect={setSelected} about={about} />;
-}
-
-function Waiting() {
-  return (
-    <Center h="60vh">
-      <Loader aria-label="Loading" />
-    </Center>
-  );
 }

@@ -1,4 +1,5 @@
-import { Badge, Group, Paper, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Badge, Group, Paper, Text, Tooltip } from "@mantine/core";
+import { IconPlus } from "@tabler/icons-react";
 import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
 import { memo } from "react";
 import type { components } from "@/api/schema";
@@ -13,6 +14,7 @@ export interface StepNodeData extends Record<string, unknown> {
   revision: number | null;
   newer: number | null;
   mistakes: number;
+  onAdd: (() => void) | null;
 }
 
 export type StepNodeType = Node<StepNodeData, "step">;
@@ -28,7 +30,7 @@ const HOST_COLORS: Record<string, string> = {
 
 /** A step on the canvas: what it is, and how it is when it runs. */
 export const StepNode = memo(function StepNode({ data, selected }: NodeProps<StepNodeType>) {
-  const { step, live, revision, newer, mistakes } = data;
+  const { step, live, revision, newer, mistakes, onAdd } = data;
   return (
     <Paper
       withBorder
@@ -81,6 +83,23 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
             ⚠ {live.warning}
           </Text>
         </Tooltip>
+      )}
+      {onAdd !== null && (
+        <ActionIcon
+          size="xs"
+          radius="xl"
+          pos="absolute"
+          right={-24}
+          top="calc(50% - 9px)"
+          className="nopan"
+          aria-label={`Add a step after ${step.id}`}
+          onClick={(event) => {
+            event.stopPropagation();
+            onAdd();
+          }}
+        >
+          <IconPlus size={12} />
+        </ActionIcon>
       )}
       <Handle type="source" position={Position.Right} isConnectable={false} />
     </Paper>

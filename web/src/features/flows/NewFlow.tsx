@@ -19,7 +19,7 @@ export function NewFlow() {
     mutationFn: () => saveDraft(name, `flow: ${name}\ntype: real-time\nsteps: []\n`, 0),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: ["flows"] });
-      navigate(`/flows/${name}`);
+      navigate(`/flows/${name}/draft`);
     },
   });
   const wrong = name !== "" && !NAME.test(name);

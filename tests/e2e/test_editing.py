@@ -1,0 +1,196 @@
+"""Drawing a flow, publishing it, and changing it while it runs, in a browser."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Locator, Page, expect
+from tests.acceptance.headrace import push, until
+from tests.e2e.desk import Desk
+
+STAMP = """\
+async def process(ctx, msg, cfg, snapshot):
+    return {"stamp": cfg.get("word", "%s"), "body": msg.body}
+"""
+DESCRIPTOR = """\
+{"title": "Stamp", "version": "1.0.%d", "actions": {"mark": {
+  "title": "Mark it", "main": "mark.py",
+  "fields": {"word": {"label": "Word", "viewClass": "TextFieldView", "required": true}}}%s}}
+"""
+FILE = ', "file": {"title": "File it away", "main": "mark.py"}'
+ACT = "def process(ctx, msg, cfg, snapshot):\n    return msg.body\n"
+FRAGILE = """\
+flow: fragile
+steps:
+  - {id: request, trigger: webhook/receive}
+  - {id: act, after: request, action: fragile/act}
+"""
+
+
+def component(folder: Path, revision: int) -> Path:
+    """A component with one action; from revision 2 on it has another one."""
+    made = folder / "stamp"
+    made.mkdir(exist_ok=True)
+    (made / "mark.py").write_text(STAMP % f"r{revision}")
+    (made / "component.json").write_text(DESCRIPTOR % (revision, FILE if revision > 1 else ""))
+    return made
+
+
+def step(page: Page, name: str) -> Locator:
+    return page.get_by_role("group", name=re.compile(name))
+
+
+def choose(page: Page, offer: str) -> None:
+    page.get_by_role("textbox", name=re.compile("^Search (triggers|actions)")).fill(offer)
+    page.get_by_role("button", name=re.compile(offer)).first.click()
+
+
+def edit(page: Page) -> None:
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_role("toolbar", name="Draft").wait_for()
+
+
+def publish(page: Page) -> None:
+    """By the panel, until it is live."""
+    page.get_by_role("toolbar", name="Draft").get_by_role("button", name="Publish").click()
+    panel = page.get_by_role("region", name="Publish")
+    panel.get_by_role("button", name=re.compile("Publish version")).click()
+    expect(panel.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
+    panel.get_by_role("button", name="Watch it run").click()
+
+
+def saved(page: Page) -> None:
+    expect(page.get_by_role("status").filter(has_text=re.compile("^Saved$"))).to_be_visible()
+
+
+def test_a_first_flow_from_nothing_to_live_events_and_its_next_version(desk: Desk, tmp_path: Path) -> None:
+    push(desk.running, component(tmp_path, 1))
+    page = desk.open("/flows")
+    page.get_by_role("button", name="New flow").first.click()
+    page.get_by_label("Name").fill("first")
+    page.get_by_role("button", name="Make it").click()
+    desk.look("draft-empty")
+    page.get_by_role("button", name="Choose a trigger").click()
+    desk.look("chooser")
+    choose(page, "Receive a request")
+    page.get_by_role("button", name="Add a step after receive").click()
+    choose(page, "Mark it")
+    panel = page.get_by_role("region", name="Step mark")
+    problems = page.get_by_role("region", name="Problems")
+    expect(problems.get_by_role("button", name=re.compile("word"))).to_be_visible()
+    panel.get_by_label("Word").fill("seen")
+    expect(problems).to_be_hidden()
+    panel.get_by_label("Input").fill("body.body")
+    saved(page)
+    desk.look("draft")
+    publish(page)
+    expect(page).to_have_url(re.compile("/flows/first$"))
+    desk.running.hook("first", {"n": 1})
+    expect(step(page, "action mark")).to_contain_text("↓ 1")
+
+    # Newer code with another action is pushed; the draft takes both up while events go on.
+    push(desk.running, component(tmp_path, 2))
+    expect(step(page, "action mark")).to_contain_text("r2 is pushed")
+    edit(page)
+    step(page, "action mark").click()
+    page.keyboard.press("a")
+    choose(page, "File it away")
+    saved(page)
+    page.get_by_role("toolbar", name="Draft").get_by_role("button", name="Publish").click()
+    plan = page.get_by_role("region", name="Publish")
+    expect(plan.get_by_text("stamp 1 → 2")).to_be_visible()
+    desk.look("publish")
+    plan.get_by_role("button", name="Close").click()
+    sent = 1
+    with httpx.Client() as client:
+
+        def send() -> None:
+            nonlocal sent
+            answer = client.post(f"{desk.url}/hooks/first", json={"n": sent})
+            assert answer.status_code == 202
+            sent += 1
+
+        send()
+        publish(page)
+        for _ in range(20):
+            send()
+    expect(page.get_by_text("version 2", exact=True)).to_be_visible()
+    done = until(lambda: _done(desk, "first", sent), what="every event executed once")
+    assert done
+
+
+def _done(desk: Desk, flow: str, count: int) -> bool:
+    executions = desk.running.json("executions", "--flow", flow)
+    found = executions["items"] if isinstance(executions, dict) else executions
+    return len(found) == count and all(each["state"] == "done" for each in found)
+
+
+def test_undo_survives_a_reload_and_a_broken_text_is_told(desk: Desk) -> None:
+    page = desk.open("/flows")
+    page.get_by_role("button", name="New flow").first.click()
+    page.get_by_label("Name").fill("undone")
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Choose a trigger").click()
+    choose(page, "Receive a request")
+    page.get_by_role("region", name="Step receive").get_by_label("Note").fill("by hand")
+    saved(page)
+    page.reload()
+    expect(step(page, "trigger receive")).to_be_visible()
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    expect(page.get_by_role("heading", name="What starts this flow?")).to_be_visible()
+    page.keyboard.press("Control+Shift+z")
+    expect(step(page, "trigger receive")).to_be_visible()
+    page.get_by_role("button", name="Text", exact=True).click()
+    page.get_by_label("Flow document").fill("flow: undone\nsteps: [")
+    expect(page.get_by_role("heading", name="The text cannot be read")).to_be_visible()
+    expect(page.get_by_role("region", name="Problems")).to_be_visible()
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(step(page, "trigger receive")).to_be_visible()
+    saved(page)
+
+
+def test_a_publish_that_fails_says_why_and_what_ran_goes_on(desk: Desk, tmp_path: Path) -> None:
+    made = tmp_path / "fragile"
+    made.mkdir()
+    (made / "component.json").write_text('{"title": "Fragile", "actions": {"act": {"title": "Act", "main": "act.py"}}}')
+    (made / "act.py").write_text(ACT)
+    push(desk.running, made)
+    desk.running.publish(FRAGILE, tmp_path)
+    (made / "act.py").write_text("def init(cfg):\n    raise ValueError('the key has no teeth')\n\n\n" + ACT)
+    push(desk.running, made)
+    page = desk.open("/flows/fragile")
+    edit(page)
+    page.get_by_role("toolbar", name="Draft").get_by_role("button", name="Publish").click()
+    panel = page.get_by_role("region", name="Publish")
+    panel.get_by_role("button", name=re.compile("Publish version")).click()
+    failed = panel.get_by_role("alert")
+    expect(failed).to_contain_text("the key has no teeth", timeout=20_000)
+    expect(failed).to_contain_text("what ran before still runs")
+    desk.look("publish-failed")
+    page.get_by_role("link", name="Show what runs").click()
+    expect(page.get_by_text("version 1", exact=True)).to_be_visible()
+    assert desk.running.hook("fragile", {"n": 1}).status_code == 202
+
+
+def test_an_edit_is_kept_while_the_session_is_gone(desk: Desk) -> None:
+    page = desk.open("/flows")
+    page.get_by_role("button", name="New flow").first.click()
+    page.get_by_label("Name").fill("kept")
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Choose a trigger").click()
+    page.context.clear_cookies()
+    choose(page, "Receive a request")
+    form = page.get_by_role("dialog", name="Sign in")
+    form.get_by_label("Token").fill(desk.running.token)
+    form.get_by_role("button", name="Sign in").click()
+    expect(form).to_be_hidden()
+    saved(page)
+    assert (
+        "webhook/receive"
+        in httpx.get(
+            f"{desk.url}/api/v1/flows/kept/draft", headers={"Authorization": f"Bearer {desk.running.token}"}
+        ).json()["document"]
+    )

@@ -1,0 +1,64 @@
+import { queryOptions } from "@tanstack/react-query";
+import { all, answer, client } from "@/api/client";
+import type { components as schema } from "@/api/schema";
+
+export type Component = schema["schemas"]["ComponentView"];
+export type Offer = schema["schemas"]["OfferView"];
+export type ComponentVersion = schema["schemas"]["VersionView"];
+export type StepOf = schema["schemas"]["StepOf"];
+
+export const components = {
+  list: () =>
+    queryOptions({
+      queryKey: ["components", "list"],
+      queryFn: ({ signal }) =>
+        all((cursor) =>
+          answer(
+            client.GET("/api/v1/components", { params: { query: cursor === undefined ? {} : { cursor } }, signal }),
+          ),
+        ),
+    }),
+  versions: (name: string) =>
+    queryOptions({
+      queryKey: ["components", name, "versions"],
+      queryFn: ({ signal }) =>
+        all((cursor) =>
+          answer(
+            client.GET("/api/v1/components/{name}/versions", {
+              params: { path: { name }, query: cursor === undefined ? {} : { cursor } },
+              signal,
+            }),
+          ),
+        ),
+    }),
+  version: (name: string, revision: number) =>
+    queryOptions({
+      queryKey: ["components", name, "version", revision],
+      queryFn: ({ signal }) =>
+        answer(
+          client.GET("/api/v1/components/{name}/versions/{revision}", { params: { path: { name, revision } }, signal }),
+        ),
+      staleTime: 60_000,
+    }),
+  choices: (name: string, step: StepOf, field: string) =>
+    queryOptions({
+      queryKey: ["components", name, "choices", step, field],
+      queryFn: ({ signal }) =>
+        answer(
+          client.POST("/api/v1/components/{name}/choices", {
+            params: { path: { name } },
+            body: { ...step, field },
+            signal,
+          }),
+        ),
+      staleTime: 60_000,
+      retry: false,
+    }),
+};
+
+/** The version that a selector of a flow document means; null: there is none. */
+export function selected(versions: readonly ComponentVersion[], selector: string): ComponentVersion | null {
+  if (selector === "latest") return versions.find((each) => each.is_latest) ?? null;
+  const same = (each: ComponentVersion) => String(each.revision) === selector || each.semver === selector;
+  return versions.find(same) ?? null;
+}

@@ -1,0 +1,152 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Offline, Problem } from "@/api/problem";
+import { openDraft } from "@/features/designer/draft";
+import { present } from "@/features/designer/history";
+import { setKey } from "@/graph/document";
+
+const TEXT = "flow: f\nsteps:\n  - id: a\n    trigger: x/y\n";
+
+function stale(theirs: string | null) {
+  const draft = { tag: 9, author: "grace", saved_at: 1, theirs, yours: "" };
+  return new Problem(409, { reason: "stale-draft", detail: "changed", draft });
+}
+
+function opened(memory = new Map<string, string>()) {
+  const save = vi.fn(async (_text: string, tag: number) => ({ flow: "f", tag: tag + 1, created: false, problems: [] }));
+  const draft = openDraft({
+    name: "f",
+    text: TEXT,
+    tag: 1,
+    mistakes: [],
+    save,
+    memory: { getItem: (key) => memory.get(key) ?? null, setItem: (key, value) => void memory.set(key, value) },
+  });
+  return { draft, save, text: () => present(draft.getState().history), state: () => draft.getState().save, memory };
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe("a draft", () => {
+  it("is saved soon after a change, once for what is typed in a row", async () => {
+    const { draft, save, text, state } = opened();
+    for (const note of ["b", "by", "by h"]) draft.change(setKey("a", "note", note), "note");
+    expect(state()).toBe("changed");
+    await vi.runAllTimersAsync();
+    expect(save.mock.calls).toEqual([[text(), 1]]);
+    expect([state(), draft.getState().tag]).toEqual(["saved", 2]);
+    draft.undo();
+    expect(text()).toBe(TEXT);
+    await vi.runAllTimersAsync();
+    expect(save).toHaveBeenLastCalledWith(TEXT, 2);
+  });
+
+  it("saves what was changed during a save after it, never two at once", async () => {
+    const { draft, save, text, state } = opened();
+    let under = 0;
+    save.mockImplementation(async (_text, tag) => {
+      expect(++under).toBe(1);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      under--;
+      return { flow: "f", tag: tag + 1, created: false, problems: [] };
+    });
+    draft.change(setKey("a", "note", "one"));
+    await vi.advanceTimersByTimeAsync(700);
+    draft.change(setKey("a", "note", "two"));
+    await vi.runAllTimersAsync();
+    expect(save.mock.calls.map(([, tag]) => tag)).toEqual([1, 2]);
+    expect(save.mock.lastCall?.[0]).toBe(text());
+    expect(state()).toBe("saved");
+  });
+
+  it.each([new Offline(null), new Problem(401, { reason: "no-token" })])(
+    "keeps trying while nobody answers: %s",
+    async (error) => {
+      const { draft, save, text, state } = opened();
+      save.mockRejectedValueOnce(error).mockRejectedValueOnce(error);
+      draft.change(setKey("a", "note", "kept"));
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(state()).toBe("offline");
+      await vi.runAllTimersAsync();
+      expect(save).toHaveBeenCalledTimes(3);
+      expect([state(), text().includes("kept")]).toEqual(["saved", true]);
+    },
+  );
+
+  it("that is refused says so and tries again at the next change", async () => {
+    const { draft, save, state } = opened();
+    save.mockRejectedValueOnce(new Problem(422, { reason: "too-long" }));
+    draft.change(setKey("a", "note", "x"));
+    await vi.runAllTimersAsync();
+    expect([state(), draft.getState().error?.message]).toEqual(["failed", "the server answered 422"]);
+    draft.change(setKey("a", "note", "y"));
+    await vi.runAllTimersAsync();
+    expect(state()).toBe("saved");
+  });
+
+  it.each(["mine", "theirs"] as const)("lets a person choose when two changed it: %s", async (whose) => {
+    const { draft, save, text, state } = opened();
+    save.mockRejectedValueOnce(stale("flow: f\nsteps: []\n"));
+    draft.change(setKey("a", "note", "mine"));
+    await vi.runAllTimersAsync();
+    draft.change(setKey("a", "name", "still mine"));
+    await vi.runAllTimersAsync();
+    expect([state(), save.mock.calls.length]).toEqual(["conflict", 1]);
+    draft.settle(whose);
+    await vi.runAllTimersAsync();
+    expect(state()).toBe("saved");
+    expect(text().includes("still mine")).toBe(whose === "mine");
+    if (whose === "mine") expect(save).toHaveBeenLastCalledWith(text(), 9);
+    else expect(save).toHaveBeenCalledTimes(1);
+    draft.undo();
+    expect(text()).toContain("mine");
+  });
+
+  it("takes what somebody else saved when nothing would be lost, as a step that can be undone", () => {
+    const { draft, text, state } = opened();
+    draft.heard({ text: "flow: f\nsteps: []\n", tag: 5, author: "grace" }, []);
+    expect([text(), state(), draft.getState().tag]).toEqual(["flow: f\nsteps: []\n", "saved", 5]);
+    draft.undo();
+    expect(text()).toBe(TEXT);
+    draft.heard({ text: "flow: f\nsteps: []\n", tag: 6, author: "grace" }, []);
+    expect(state()).toBe("conflict");
+  });
+
+  it("that somebody published or discarded is a conflict too", () => {
+    const { draft, state } = opened();
+    draft.heard({ text: null, tag: 5, author: "" }, []);
+    expect(state()).toBe("conflict");
+  });
+
+  it("has its history again after a reload", async () => {
+    const first = opened();
+    first.draft.change(setKey("a", "note", "one"));
+    first.draft.undo();
+    const second = opened(first.memory);
+    second.draft.redo();
+    expect(second.text()).toContain("one");
+  });
+
+  it("forgets its oldest texts when the browser has no more room", () => {
+    const memory = new Map<string, string>();
+    const draft = openDraft({
+      name: "f",
+      text: TEXT,
+      tag: 1,
+      mistakes: [],
+      save: async () => Promise.reject(new Offline(null)),
+      memory: {
+        getItem: () => null,
+        setItem: (key, value) => {
+          if (value.length > 300) throw new DOMException("full", "QuotaExceededError");
+          memory.set(key, value);
+        },
+      },
+    });
+    for (let number = 0; number < 20; number++) draft.change(setKey("a", "note", `change ${number}`));
+    const kept = JSON.parse(memory.get("headrace.history.f") ?? "null");
+    expect(kept.texts[kept.at]).toContain("change 19");
+    expect(kept.texts.length).toBeGreaterThan(1);
+    draft.close();
+  });
+});
