@@ -94,7 +94,8 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    everything = len(request.session.items) > 3
     with (
         tempfile.TemporaryDirectory(prefix="headrace-examples-") as made,
         world() as there,
@@ -102,7 +103,7 @@ def stage() -> Iterator[Stage]:
         ThreadPoolExecutor(3) as pool,
     ):
         ready = Stage(headrace, there, Path(made), pool)
-        if missing("npm-registry") is None:
+        if everything and missing("npm-registry") is None:
             ready.push_ahead("crm", "shop", "csv")
         yield ready
 
@@ -146,6 +147,7 @@ def test_a_webhook_from_its_subscription_to_its_answer(stage: Stage) -> None:
     [address] = stage.world.webhooks.values()
     assert address == f"{stage.headrace.server['url']}/hooks/paid"
 
+    assert httpx.get(address, params={"challenge": "c-1"}).text == "c-1"
     payment = {"id": "p-1", "amount": 12.5, "currency": "EUR"}
     assert httpx.post(address, json=payment).json() == {"error": "who are you?"}
     answer = httpx.post(address, json=payment, headers={"x-webhook-secret": "hook-secret-1"})

@@ -87,7 +87,7 @@ class Call {
       returned =
         this.shape === 'listen'
           ? this.main.call(this.context, cfg, snapshot)
-          : this.main.call(this.context, message(this.frame.msg), cfg, snapshot);
+          : this.main.call(this.context, message(this.frame.msg, this.host.isTrigger), cfg, snapshot);
     } catch (thrown) {
       this.conclude(thrown ?? new Error(`the function threw ${thrown}`));
       return;
@@ -336,9 +336,14 @@ class Call {
   }
 }
 
-/** @param {Record<string, any> | null | undefined} msg */
-function message(msg) {
+/**
+ * @param {Record<string, any> | null | undefined} msg
+ * @param {boolean} first whether it comes from outside: then it may be an HTTP request
+ */
+function message(msg, first) {
+  const request = first && msg?.headers?.[':method'] ? asked(msg.headers) : undefined;
   return {
+    ...request,
     id: msg?.id ?? undefined,
     body: msg?.body,
     headers: msg?.headers ?? {},
@@ -346,6 +351,15 @@ function message(msg) {
     passthrough: msg?.passthrough ?? {},
     metadata: msg?.metadata ?? {},
   };
+}
+
+/**
+ * The request of a webhook, where components look for it.
+ *
+ * @param {Record<string, any>} headers
+ */
+function asked(headers) {
+  return { method: headers[':method'], url: headers[':path'], query: headers[':query'] };
 }
 
 /** @param {any} value */

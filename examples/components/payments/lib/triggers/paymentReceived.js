@@ -16,8 +16,12 @@ async function shutdown(cfg, { subscription }) {
   await call(cfg, 'DELETE', `/webhooks/${subscription}`);
 }
 
-/** For each request. */
+/** For each request. With a GET the provider only asks whether somebody is there. */
 async function processTrigger(msg, cfg) {
+  if (msg.method === 'GET') {
+    await this.emit('httpReply', { headers: { 'Content-Type': 'text/plain' }, body: msg.query.challenge });
+    return;
+  }
   if (!same(msg.headers['x-webhook-secret'], cfg.secret)) {
     this.logger.warn('a request without the secret was refused');
     if (msg.headers.reply_to) await this.emit('httpReply', { statusCode: 401, body: { error: 'who are you?' } });
