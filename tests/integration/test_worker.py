@@ -361,11 +361,20 @@ async def test_a_step_that_cannot_load_fails_the_deployment_with_its_own_error(p
     await worker.stop()
 
 
+async def test_a_failing_init_is_named(plane: Plane) -> None:
+    locked = "def init(cfg):\n    raise RuntimeError('the door is locked')\nasync def process(msg): ...\n"
+    spec = plane.chain(hook(plane), action(plane, "shut", locked), ready_within=10)
+    worker = await plane.run(spec)
+    state = await worker.reach("failed")
+    assert state.reason == "step `shut`: `init` failed: RuntimeError: the door is locked"
+    await worker.stop()
+
+
 async def test_a_step_that_is_never_ready_fails_the_deployment_at_its_deadline(plane: Plane) -> None:
     spec = plane.chain(hook(plane), action(plane, "slow", "import time\ntime.sleep(60)\n"), ready_within=1)
     worker = await plane.run(spec)
     state = await worker.reach("failed")
-    assert "not ready within 1 s" in state.reason
+    assert state.reason.endswith("not ready within 1 s: loading it, or its `init`, did not end")
     await worker.stop()
 
 

@@ -4,7 +4,7 @@
 
 const { dataKeys } = require('./body');
 const { Context } = require('./context');
-const { CancelledError } = require('./errors');
+const { CancelledError, given } = require('./errors');
 const { EVENTS } = require('./events');
 
 /** @typedef {import('./emission').Emission} Emission */
@@ -89,7 +89,7 @@ class Call {
           ? this.main.call(this.context, cfg, snapshot)
           : this.main.call(this.context, message(this.frame.msg, this.host.isTrigger), cfg, snapshot);
     } catch (thrown) {
-      this.conclude(thrown ?? new Error(`the function threw ${thrown}`));
+      this.conclude(given(thrown, 'the function threw'));
       return;
     }
     this.#returned(returned);
@@ -115,7 +115,7 @@ class Call {
     try {
       promise.then(
         (value) => this.#resolved(value),
-        (reason) => this.conclude(reason ?? new Error(`the promise was rejected with ${reason}`)),
+        (reason) => this.conclude(given(reason, 'the promise was rejected with')),
       );
     } catch (thrown) {
       this.conclude(thrown);

@@ -46,4 +46,14 @@ class LoadError extends Error {
   }
 }
 
-module.exports = { BodyError, CancelledError, EmitError, LoadError };
+/**
+ * What was thrown, which may be nothing.
+ *
+ * @param {unknown} thrown
+ * @param {string} what threw it
+ */
+function given(thrown, what) {
+  return thrown ?? new Error(`${what} ${thrown}`);
+}
+
+module.exports = { BodyError, CancelledError, EmitError, LoadError, given };

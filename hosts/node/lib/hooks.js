@@ -2,6 +2,8 @@
 
 /** Hooks and design-time functions: promises, callbacks, and what their results mean. */
 
+const { given } = require('./errors');
+
 /** @typedef {(this: unknown, ...args: any[]) => any} Function_ */
 
 /**
@@ -12,9 +14,18 @@
  * @param {unknown} context its `this`
  * @param {any} cfg
  * @param {any} data what `startup` returned, for `shutdown`; without it the second argument is a callback
- * @returns {Promise<any>}
+ * @returns {Promise<any>} never rejects with nothing
  */
-function answer(hook, context, cfg, data) {
+async function answer(hook, context, cfg, data) {
+  try {
+    return await answered(hook, context, cfg, data);
+  } catch (thrown) {
+    throw given(thrown, 'the function threw');
+  }
+}
+
+/** @type {typeof answer} */
+function answered(hook, context, cfg, data) {
   return new Promise((resolve, reject) => {
     const callback = (/** @type {any} */ error, /** @type {any} */ result) => (error ? reject(error) : resolve(result));
     const takesCallback = data === undefined && hook.length >= 2;
@@ -45,20 +56,21 @@ async function verification(verify, context, credentials) {
     return { verified: false, reason: worded(thrown) || 'the component gave no reason' };
   }
   if (said === true || said?.verified === true) return { verified: true };
-  return { verified: false, reason: worded(said) || notExplicit(said) };
+  return { verified: false, reason: typeof said === 'string' ? notExplicit(said) : worded(said) || notExplicit(said) };
 }
 
 /** @param {any} said */
 function worded(said) {
   if (typeof said === 'string') return said;
-  const found = said?.reason ?? said?.message ?? said?.details;
+  const found = said instanceof Error ? said.message : (said?.reason ?? said?.message ?? said?.details);
   return found === undefined || found === null ? '' : String(found?.message ?? found);
 }
 
 /** @param {any} said */
 function notExplicit(said) {
   if (said === false || said?.verified === false) return 'the component says that they are not valid';
-  return 'verifyCredentials did not answer `true` or `{verified: true}`';
+  const what = typeof said === 'string' && said ? `answered '${said}', not` : 'did not answer';
+  return `verifyCredentials ${what} \`true\` or \`{verified: true}\``;
 }
 
 module.exports = { answer, verification };

@@ -145,7 +145,7 @@ class Host {
       await component.verifyCredentials();
     } else if (component.hooks.init) {
       const init = new Call(this, { call: 0 }, component.hooks.init, 'init');
-      await answer(init.main, init.context, this.cfgFor({}), undefined);
+      await answer(init.main, init.context, this.cfgFor({}), undefined).catch((problem) => this.#fatal(problem, 'init'));
     }
     if (this.#stopping || this.#state === 'leaving') return;
     this.#component = component;
@@ -357,10 +357,13 @@ class Host {
     this.#exit(1);
   }
 
-  /** @param {unknown} problem loading failed, or nobody caught it: the process is in an unknown state */
-  #fatal(problem) {
+  /**
+   * @param {unknown} problem loading failed, or nobody caught it: the process is in an unknown state
+   * @param {string} [hook] the one that failed
+   */
+  #fatal(problem, hook) {
     if (this.#state === 'leaving') return;
-    this.#transport.send(frame({ type: 'fatal', error: failure(problem) }));
+    this.#transport.send(frame({ type: 'fatal', error: failure(problem), hook }));
     this.#exit(1);
   }
 

@@ -245,7 +245,7 @@ class Host:
         if self._stopping is not None:
             return
         if error is not None:
-            self._fatal(error)
+            self._fatal(error, "init")
         then()
 
     def _ready(self, component: Component) -> None:
@@ -255,8 +255,8 @@ class Host:
         hooks, version = sorted(component.hooks), headrace_sdk.__version__
         self._send(frame(type="ready", shape=component.shape, hooks=hooks, language="python", sdk=version))
 
-    def _fatal(self, problem: BaseException) -> NoReturn:
-        self._send(frame(type="fatal", error=failure(problem)))
+    def _fatal(self, problem: BaseException, hook: str | None = None) -> NoReturn:
+        self._send(frame(type="fatal", error=failure(problem), hook=hook))
         self._exit(1)
 
     # -- stopping

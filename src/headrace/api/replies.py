@@ -98,7 +98,7 @@ def response_of(data: bytes) -> Response:
 
 def _header(name: str, value: Any) -> tuple[str, str]:
     """A header that can be sent; `ValueError` for one that cannot."""
-    name, text = name.lower(), str(value)
+    name, text = name.lower(), ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     name.encode("ascii")
     text.encode("latin-1")
     if name in DROPPED or not name.replace("-", "").replace("_", "").isalnum():

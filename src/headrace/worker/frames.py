@@ -49,6 +49,7 @@ class Frame(msgspec.Struct, frozen=True):
     open: dict[str, int] = {}
     shape: str = "process"
     hooks: list[str] = []
+    hook: str = ""
 
 
 decode = msgspec.json.Decoder(Frame).decode

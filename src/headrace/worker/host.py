@@ -156,7 +156,7 @@ class Host:
             elif self._stop.is_set() and not self._gone.is_set():
                 await self._end(min(self._within, STARTING_STOP_WITHIN))
             elif not self._gone.is_set():
-                self.reason = f"not ready within {self._spec.ready_within:g} s"
+                self.reason = f"not ready within {self._spec.ready_within:g} s: loading it, or its `init`, did not end"
         finally:
             self.kill()
             await self._gone.wait()
@@ -418,7 +418,8 @@ class Host:
                 self._owner.host_ready(frame)
         elif kind == "fatal":
             fatal = frame.error or frames.HostError()
-            self.reason = f"{fatal.name}: {fatal.message}"
+            failed = f"`{frame.hook}` failed: " if frame.hook else ""
+            self.reason = f"{failed}{fatal.name}: {fatal.message}"
             self._log.platform("fatal", fatal.stack or self.reason)
         else:
             self._log.platform("debug", f"the host sent a frame of unknown type {kind!r}")
