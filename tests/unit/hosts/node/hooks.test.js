@@ -51,5 +51,5 @@ test('a no comes with its reason', async () => {
   assert.equal((await no({ verified: false, reason: 'expired' })).reason, 'expired');
   assert.equal((await no({ verified: false, reason: new Error('expired') })).reason, 'expired');
   assert.equal((await no(Promise.reject(new Error('401')))).reason, '401');
-  assert.equal((await no(Promise.reject(undefined))).reason, 'the component gave no reason');
+  assert.equal((await no(Promise.reject(undefined))).reason, 'the function threw undefined');
 });
