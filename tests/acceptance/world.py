@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Mount, Route
 from tests.integration.api.provider import Provider
 
-__all__ = ["KEY", "World", "world"]
+__all__ = ["KEY", "World", "served", "world"]
 
 KEY = "world-key-1"
 """What all of them want to see."""
@@ -280,15 +280,21 @@ def _with_password(answer: Callable[[Request], Any]) -> Endpoint:
 def world() -> Iterator[World]:
     """A world on a free port."""
     made = World()
+    with served(made.app) as made.url:
+        yield made
+
+
+@contextmanager
+def served(app: Starlette) -> Iterator[str]:
+    """Serve it on a free port of loopback; the address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        made.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(made.app, lifespan="off", log_config=None, ws="none", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
-            yield made
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()

@@ -2,10 +2,9 @@
 
 /** One call of component code, from its frame to its end. */
 
-const { dataKeys } = require('./body');
 const { Context } = require('./context');
 const { CancelledError, given } = require('./errors');
-const { EVENTS } = require('./events');
+const { eventOf } = require('./events');
 
 /** @typedef {import('./emission').Emission} Emission */
 /** @typedef {import('./host').Host} Host */
@@ -70,6 +69,11 @@ class Call {
     return this.#controller.signal;
   }
 
+  /** What a message is routed to that answers the caller who waits; `undefined` when nobody does. */
+  get #replyTo() {
+    return this.frame.msg?.headers?.reply_to;
+  }
+
   /** Whether it has ended, though its emissions may not be answered yet. */
   get isOver() {
     return this.state === 'concluded' || this.state === 'finished';
@@ -132,8 +136,9 @@ class Call {
       this.conclude();
       return;
     }
+    const { event, keys } = /** @type {import('./events').Event} */ (eventOf('data', value, this.#replyTo));
     try {
-      this.host.outbox.post(this, 'data', dataKeys(value));
+      this.host.outbox.post(this, event, keys(value));
     } catch (problem) {
       this.conclude(problem);
       return;
@@ -214,7 +219,7 @@ class Call {
       this.#end();
       return Promise.resolve();
     }
-    const known = EVENTS[event];
+    const known = eventOf(event, value, this.#replyTo);
     if (!known) {
       this.host.log.write('warn', `there is no event '${event}'; it is ignored`, this.number || undefined);
       return Promise.resolve(false);

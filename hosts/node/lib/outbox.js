@@ -8,6 +8,8 @@ const { EmitError } = require('./errors');
 /** @typedef {import('./call').Call} Call */
 
 const SHIFT = 2 ** 21;
+/** The reason why an answer is refused when no caller waits for one. */
+const NOBODY_WAITS = 'nobody-waits';
 
 /**
  * One number for a call's number and an emission's; both start again only after two million.
@@ -118,7 +120,8 @@ class Outbox {
   #refuse(emission, call, problem, unheard) {
     emission.refuse(problem);
     if (emission.heard) return;
-    call.unheard(emission);
+    // Components answer whether somebody waits or not; an answer that nobody wanted is no failure.
+    if (/** @type {any} */ (problem).reason !== NOBODY_WAITS) call.unheard(emission);
     // Whoever has just been given it listens a moment later.
     setImmediate(() => {
       if (!emission.heard) this.#log.write('warn', unheard, call.number || undefined);

@@ -22,6 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from headrace.api import object_request
+from headrace.api.object_form import FormFile
 from headrace.api.object_request import RangeUnmet
 from headrace.api.problems import problem, problem_of
 from headrace.bus.client import Bus
@@ -143,11 +144,15 @@ class ObjectStorage:
         return _json(201, object_request.answer(await self._stored(request, objects, new_object_id())))
 
     async def _stored(self, request: Request, objects: Objects, name: str) -> ObjectInfo:
-        metadata = object_request.metadata_of(request.headers.raw)
         keep = object_request.ttl(request.headers) or self._settings.object_keep
-        return await objects.put(
-            self._body(request), name=name, keep=keep, metadata=metadata, most=self._settings.object_limit
-        )
+        metadata, body = await self._sent(request)
+        return await objects.put(body, name=name, keep=keep, metadata=metadata, most=self._settings.object_limit)
+
+    async def _sent(self, request: Request) -> tuple[dict[str, str], AsyncIterator[bytes]]:
+        """What is kept of the headers, and the content: the request's, or that of the file in its form."""
+        metadata, body = object_request.metadata_of(request.headers.raw), self._body(request)
+        form = await FormFile.open(request.headers.get("content-type", ""), body)
+        return (metadata, body) if form is None else (metadata | {"content-type": form.content_type}, form)
 
     def _body(self, request: Request) -> AsyncIterator[bytes]:
         length, most = request.headers.get("content-length", ""), self._settings.object_limit
@@ -176,8 +181,8 @@ class ObjectStorage:
     async def _update(self, request: Request, objects: Objects, name: str) -> Response:
         """New content. Headers are added or changed, never taken away; the time it stays is that of its first one."""
         old = await objects.find(name)
-        metadata = old.metadata | object_request.metadata_of(request.headers.raw)
-        info = await objects.put(self._body(request), name=name, metadata=metadata, most=self._settings.object_limit)
+        metadata, body = await self._sent(request)
+        info = await objects.put(body, name=name, metadata=old.metadata | metadata, most=self._settings.object_limit)
         await objects.forget(old.nuid)
         return _json(200, object_request.answer(info))
 

@@ -1,7 +1,8 @@
 """Answers that flows give to callers who wait (``reply: wait`` on a webhook trigger).
 
 The worker publishes ``{"status", "headers", "body"}`` to the subject in the message's ``reply_to``. A text body is sent
-as it is, anything else as JSON.
+as it is, anything else as JSON. A header ``x-ipaas-object-storage-id`` names an encrypted object, which is the body
+then.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from headrace.api.encrypted import Encrypted
 from headrace.api.problems import problem
 from headrace.bus.client import Bus
+from headrace.errors import HeadraceError
 from headrace.ids import new_id
 
 __all__ = ["Awaited", "Replies", "response_of"]
 
 DROPPED = frozenset({"connection", "content-length", "keep-alive", "set-cookie", "transfer-encoding", "upgrade"})
 """Headers a component cannot set: those of the connection, and cookies of the platform's own origin."""
+OBJECT = "x-ipaas-object-storage-id"
 
 
 class _Reply(msgspec.Struct):
@@ -64,36 +68,51 @@ class Awaited:
         self._future = future
         self._forget = forget
 
-    async def wait(self, timeout: float) -> Response:
+    async def wait(self, timeout: float, objects: Encrypted) -> Response:
         """The flow's answer; a problem with status 504 when none comes in ``timeout`` seconds."""
         try:
-            return response_of(await asyncio.wait_for(self._future, timeout))
+            reply = await asyncio.wait_for(self._future, timeout)
         except TimeoutError:
             told = f"the flow gave no answer within {timeout:g} s; the event is accepted and goes on"
             return problem(504, "reply-timeout", told, next_step="Look at the execution of the event.")
+        return await response_of(reply, objects)
 
     def close(self) -> None:
         """Expect no answer any more."""
         self._forget()
 
 
-def response_of(data: bytes) -> Response:
-    """The HTTP response for a worker's answer; a problem with status 502 for one that makes no sense."""
+async def response_of(data: bytes, objects: Encrypted | None = None) -> Response:
+    """The HTTP response for a worker's answer, which may name one of ``objects``.
+
+    A problem with status 502 for an answer that makes no sense.
+    """
     try:
         reply = msgspec.json.decode(data, type=_Reply)
     except msgspec.DecodeError:
-        return problem(502, "bad-reply", "the flow's answer cannot be read")
+        return _bad("it is no JSON")
     headers: dict[str, str] = {}
     for name, value in reply.headers.items():
         with contextlib.suppress(ValueError):
             headers.update([_header(name, value)])
     status = reply.status if 200 <= reply.status <= 599 else 500
+    stored = headers.pop(OBJECT, "")
+    if stored and objects is not None:
+        try:
+            content = await objects.open(stored)
+        except HeadraceError as error:
+            return _bad(str(error))
+        return StreamingResponse(content, status, {"content-type": "application/octet-stream"} | headers)
     if isinstance(reply.body, str):
-        media, content = "text/plain; charset=utf-8", reply.body.encode()
+        media, body = "text/plain; charset=utf-8", reply.body.encode()
     else:
-        media, content = "application/json", b"" if reply.body is None else msgspec.json.encode(reply.body)
-    media = headers.pop("content-type", media)
-    return Response(content, status, headers, media)
+        media, body = "application/json", b"" if reply.body is None else msgspec.json.encode(reply.body)
+    return Response(body, status, {"content-type": media} | headers)
+
+
+def _bad(why: str) -> Response:
+    told = f"the flow's answer cannot be read: {why}"
+    return problem(502, "bad-reply", told, next_step="Look at the step that answers.")
 
 
 def _header(name: str, value: Any) -> tuple[str, str]:

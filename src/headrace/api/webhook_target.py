@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from headrace.api.encrypted import Encrypted
 from headrace.api.webhook_room import JOURNAL_SHARE, Measured, Room
 from headrace.bus import journal, subjects
 from headrace.bus.client import Bus
@@ -51,6 +52,8 @@ class Target:
     keep: float
     """Seconds that a large body stays although nothing refers to it."""
     objects: Objects
+    encrypted: Encrypted
+    """The same, as component code encrypts them."""
     object_bytes: int
     room: Room
 
@@ -144,6 +147,7 @@ class Targets:
                 f"the flow {name!r} does not start with a webhook but with {trigger.function!r}",
                 next_step="Send events to where its trigger listens, or give the flow a webhook trigger.",
             )
+        objects = Objects(self._bus, flow_id, spec.object_bytes)
         target = Target(
             flow=name,
             flow_id=flow_id,
@@ -156,7 +160,8 @@ class Targets:
             message_limit=spec.message_limit,
             inline_limit=spec.inline_limit,
             keep=spec.journal_keep,
-            objects=Objects(self._bus, flow_id, spec.object_bytes),
+            objects=objects,
+            encrypted=Encrypted(objects, *spec.storage_cipher),
             object_bytes=spec.object_bytes,
             room=Room(lambda: self._measure(spec)),
         )

@@ -126,7 +126,7 @@ class Webhooks:
                 self._facts.tell(target.flow_id, target.epoch, target.version, fact)
                 self._metrics.accepted(target.flow)
                 if answer is not None:
-                    return await answer.wait(target.timeout)
+                    return await answer.wait(target.timeout, target.encrypted)
         finally:
             if answer is not None:
                 answer.close()

@@ -44,6 +44,7 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
         stop_within=settings.stop_within,
         runtime_folder="",
     )
+    tokens = ObjectTokens.kept_in(settings.object_key_file)
     return msgspec.structs.replace(
         spec,
         sandbox=settings.sandbox,
@@ -54,7 +55,8 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
         private=tuple(map(str, (*settings.own_dirs, settings.credential_keys))),
         webhook_url=f"{settings.outside_url}/hooks/{spec.flow}" if spec.trigger.trigger_type == "webhook" else "",
         storage_url=f"{settings.url}/storage",
-        storage_token=ObjectTokens.kept_in(settings.object_key_file).issue(flow_id, epoch),
+        storage_token=tokens.issue(flow_id, epoch),
+        storage_cipher=tokens.cipher(flow_id),
     )
 
 

@@ -72,6 +72,13 @@ class ObjectTokens:
         wanted = self._signature("token", flow_id, epoch)
         return Holder(flow_id, int(epoch)) if hmac.compare_digest(signature.encode(), wanted.encode()) else None
 
+    def cipher(self, flow_id: str) -> tuple[str, str]:
+        """Password and initialisation vector (16 characters) with which component code encrypts objects of a flow.
+
+        Always the same: what one deployment has stored, a later one reads.
+        """
+        return self._signature("cipher-password", flow_id), self._signature("cipher-vector", flow_id)[:16]
+
     def sign(self, method: Method, flow_id: str, name: str, expires: int) -> dict[str, str]:
         """The query of an address that lets anybody ``method`` the object until ``expires`` (s since the epoch)."""
         signature = self._signature(method, flow_id, name, str(expires))

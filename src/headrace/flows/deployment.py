@@ -147,6 +147,8 @@ class DeploymentSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Where component code reaches the objects of its flow, over HTTP; empty: nowhere."""
     storage_token: str = ""
     """With what it does so."""
+    storage_cipher: tuple[str, str] = ("", "")
+    """Password and initialisation vector for objects that it encrypts; the same in all deployments of a flow."""
     runtime_folder: str = ""
     """A scratch folder of this deployment's own."""
 

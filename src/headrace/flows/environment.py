@@ -32,6 +32,7 @@ def of_step(spec: DeploymentSpec, step: StepSpec) -> dict[str, str]:
         **_code(step.code.component, step.code.revision, step.function, spec.workspace),
         **_webhook(spec),
         **_server(spec.storage_url, spec.storage_token, f"task-{spec.flow_id}"),
+        **_cipher(spec),
     }
 
 
@@ -39,6 +40,12 @@ def _webhook(spec: DeploymentSpec) -> dict[str, str]:
     """What a component tells a system that is to call the flow, as a rule in its ``startup``."""
     url = spec.webhook_url
     return {"HEADRACE_WEBHOOK_URL": url, "ELASTICIO_FLOW_WEBHOOK_URI": url} if url else {}
+
+
+def _cipher(spec: DeploymentSpec) -> dict[str, str]:
+    """With what public components encrypt the objects that they want encrypted."""
+    password, vector = spec.storage_cipher
+    return {"ELASTICIO_MESSAGE_CRYPTO_PASSWORD": password, "ELASTICIO_MESSAGE_CRYPTO_IV": vector} if password else {}
 
 
 def of_design(

@@ -12,7 +12,7 @@ from tests.deployed import deploy
 from tests.integration.api.conftest import URL, Served
 
 from headrace.bus import subjects
-from headrace.bus.objects import CHUNK
+from headrace.bus.objects import CHUNK, Objects
 from headrace.control.object_token import ObjectTokens
 from headrace.control.specs import Specs
 from headrace.flows.deployment import DeploymentSpec
@@ -70,6 +70,38 @@ async def test_the_token_opens_nothing_else(served: Served, component: Component
 async def test_the_token_ends_with_its_deployment(served: Served, component: Component) -> None:
     await Specs(served.parts.bus).delete(component.spec.flow_id, component.spec.epoch)
     assert await component.refused("POST", "/objects", content=b"x") == (401, "object-token-ended")
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 * CHUNK + 5])
+async def test_the_file_of_a_form_is_the_object(component: Component, size: int) -> None:
+    data = os.urandom(size)
+    headers = {"x-meta-by": "a form"}
+    stored = await component.client.post("/objects/", files={"file": ("a.gif", data, "image/gif")}, headers=headers)
+    assert (stored.status_code, stored.json()["contentLength"]) == (201, size)
+    path = f"/objects/{stored.json()['objectId']}"
+    read = await component.client.get(path)
+    assert (read.content, read.headers["content-type"], read.headers["x-meta-by"]) == (data, "image/gif", "a form")
+    await component.client.put(path, files={"file": (None, b"new", "text/plain")})
+    read = await component.client.get(path)
+    assert (read.content, read.headers["content-type"]) == (b"new", "text/plain")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        b"",
+        b"no form at all",
+        b"--x--\r\n",
+        b'--x\r\ncontent-disposition: form-data; name="a"\r\n\r\nbreaks of',
+        b'--x\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n--x\r\nb: c\r\n\r\n2\r\n--x--\r\n',
+    ],
+)
+async def test_another_form_is_refused_and_leaves_nothing(component: Component, served: Served, form: bytes) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    assert await component.refused("POST", "/objects", content=form, headers=headers) == (422, "bad-form")
+    headers = {"content-type": "multipart/form-data"}
+    assert await component.refused("POST", "/objects", content=form, headers=headers) == (422, "bad-form")
+    assert await Objects(served.parts.bus, component.spec.flow_id, 1024**3).all() == []
 
 
 async def test_parts_of_an_object(component: Component) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
 from tests.deployed import deploy
 
 from headrace.api.facts import Facts
@@ -275,6 +279,42 @@ async def test_a_caller_who_waits_gets_the_flows_own_answer(hooks: Hooks) -> Non
     assert (response.status_code, response.json()) == (201, {"id": 7})
     assert response.headers["x-made"] == "yes"
     assert "set-cookie" not in response.headers
+
+
+@pytest.mark.parametrize("size", [0, 16, 300_000])
+async def test_a_caller_who_waits_gets_the_object_that_the_answer_names(hooks: Hooks, size: int) -> None:
+    spec = await deploy(hooks.db, hooks.bus, trigger={"reply": "wait"}, storage_cipher=("word", "0123456789abcdef"))
+    content = random.Random(size).randbytes(size)
+    response = await _answered(hooks, spec, _encrypted(content, "word", "0123456789abcdef"))
+    assert (response.status_code, response.content) == (200, content)
+    assert response.headers["content-type"] == "image/png"
+    assert "x-ipaas-object-storage-id" not in response.headers
+
+
+@pytest.mark.parametrize("stored", [None, b"", b"not encrypted"])
+async def test_an_answer_that_names_no_object_as_it_should_be_is_told(hooks: Hooks, stored: bytes | None) -> None:
+    spec = await deploy(hooks.db, hooks.bus, trigger={"reply": "wait"}, storage_cipher=("word", "0123456789abcdef"))
+    response = await _answered(hooks, spec, stored)
+    assert (response.status_code, reason(response)) == (502, "bad-reply")
+
+
+async def _answered(hooks: Hooks, spec: DeploymentSpec, stored: bytes | None) -> httpx.Response:
+    """What a caller gets whose answer names an object with this content; `None`: one that does not exist."""
+    name = "obj~nowhere"
+    if stored is not None:
+        name = (await Objects(hooks.bus, spec.flow_id, 1024**2).put(iter([stored]), keep=60)).name
+    sending = asyncio.create_task(hooks.client.post(f"/hooks/{spec.flow}", json={"n": 1}))
+    message = await _first(hooks, spec)
+    assert message.reply_to is not None
+    headers = {"Content-Type": "image/png", "X-Ipaas-Object-Storage-Id": name}
+    hooks.bus.publish(message.reply_to, msgspec.json.encode({"status": 200, "headers": headers, "body": {}}))
+    return await sending
+
+
+def _encrypted(content: bytes, password: str, vector: str) -> bytes:
+    padder = PKCS7(128).padder()
+    encryptor = Cipher(algorithms.AES(sha256(password.encode()).digest()), modes.CBC(vector.encode())).encryptor()
+    return encryptor.update(padder.update(content) + padder.finalize()) + encryptor.finalize()
 
 
 async def _first(hooks: Hooks, spec: DeploymentSpec) -> envelope.Message:

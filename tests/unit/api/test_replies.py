@@ -17,8 +17,8 @@ from headrace.api.replies import response_of
         ({"x-line": "a\r\nset-cookie: b", "x y": "1", "connection": "close", "x-ok": "1"}, {"x-ok": "1"}),
     ],
 )
-def test_headers_are_sent_as_far_as_they_can_be(given: dict[str, Any], sent: dict[str, str]) -> None:
-    response = response_of(json.dumps({"status": 201, "headers": given, "body": "b"}).encode())
+async def test_headers_are_sent_as_far_as_they_can_be(given: dict[str, Any], sent: dict[str, str]) -> None:
+    response = await response_of(json.dumps({"status": 201, "headers": given, "body": "b"}).encode())
     headers = dict(response.headers)
     assert (headers.pop("content-length"), headers.pop("content-type")) == ("1", "text/plain; charset=utf-8")
     assert headers == sent

@@ -15,6 +15,14 @@ TOKENS = ObjectTokens(b"k" * 32)
 FLOWS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=20)
 
 
+@given(FLOWS, FLOWS)
+def test_each_flow_has_a_cipher_of_its_own_which_stays(flow: str, other: str) -> None:
+    password, vector = TOKENS.cipher(flow)
+    assert (password, vector) == ObjectTokens(b"k" * 32).cipher(flow) != ObjectTokens(b"l" * 32).cipher(flow)
+    assert (len(password), len(vector.encode())) == (24, 16)
+    assert (TOKENS.cipher(other) == (password, vector)) == (flow == other)
+
+
 @given(FLOWS, st.integers(min_value=0, max_value=10**9))
 def test_a_token_says_whose_it_is(flow: str, epoch: int) -> None:
     token = TOKENS.issue(flow, epoch)

@@ -51,12 +51,15 @@ def test_flows_with_a_webhook_know_its_address() -> None:
 
 
 def test_addresses_and_keys_are_there_when_the_server_is_known() -> None:
-    assert not any(name.startswith(("ELASTICIO_API_", "ELASTICIO_OBJECT_", "HEADRACE_STORAGE_")) for name in of())
-    found = of(storage_url="http://127.0.0.1:7475/storage", storage_token="hro_1")
+    server = ("ELASTICIO_API_", "ELASTICIO_OBJECT_", "ELASTICIO_MESSAGE_", "HEADRACE_STORAGE_")
+    assert not any(name.startswith(server) for name in of())
+    found = of(storage_url="http://127.0.0.1:7475/storage", storage_token="hro_1", storage_cipher=("word", "vector"))
     assert found["ELASTICIO_OBJECT_STORAGE_URI"] == found["HEADRACE_STORAGE_URL"] == "http://127.0.0.1:7475/storage"
     assert found["ELASTICIO_OBJECT_STORAGE_TOKEN"] == found["HEADRACE_STORAGE_TOKEN"] == "hro_1"
     assert found["ELASTICIO_API_URI"] == "http://127.0.0.1:7475"
     assert (found["ELASTICIO_API_USERNAME"], found["ELASTICIO_API_KEY"]) == ("task-f1", "hro_1")
+    assert found["ELASTICIO_MESSAGE_CRYPTO_PASSWORD"] == "word"
+    assert found["ELASTICIO_MESSAGE_CRYPTO_IV"] == "vector"
 
 
 def test_a_host_that_no_flow_has_is_told_who_it_is_and_where_the_server_is() -> None:

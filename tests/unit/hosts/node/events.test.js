@@ -2,9 +2,9 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { EVENTS } = require('../../../../hosts/node/lib/events');
+const { eventOf } = require('../../../../hosts/node/lib/events');
 
-const keys = (event, value) => JSON.parse(`{${EVENTS[event].keys(value)}}`);
+const keys = (event, value) => JSON.parse(`{${eventOf(event).keys(value)}}`);
 
 test('a rebound has a reason, from an error, a text or nothing', () => {
   assert.deepEqual(keys('rebound', new Error('busy')), { reason: 'busy' });
@@ -21,6 +21,15 @@ test('a reply has a status, from its code or a header of any case, else 200', ()
 });
 
 test('names of Object.prototype are no events', () => {
-  assert.equal(EVENTS.constructor, undefined);
-  assert.equal(EVENTS.toString, undefined);
+  assert.equal(eventOf('constructor'), undefined);
+  assert.equal(eventOf('toString'), undefined);
+});
+
+test('a message routed to the caller who waits is the answer, any other is a message', () => {
+  const routed = (value, replyTo) => eventOf('data', value, replyTo).event;
+  assert.equal(routed({ body: 1, headers: { 'X-EIO-Routing-Key': 'caller' } }, 'caller'), 'http_reply');
+  assert.equal(routed({ body: 1, headers: { 'X-EIO-Routing-Key': 'other' } }, 'caller'), 'data');
+  assert.equal(routed({ body: 1, headers: { 'X-EIO-Routing-Key': undefined } }, undefined), 'data');
+  assert.equal(routed({ body: 1 }, 'caller'), 'data');
+  for (const odd of [undefined, null, 'text', { headers: null }]) assert.equal(routed(odd, 'caller'), 'data');
 });
