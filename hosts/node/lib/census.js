@@ -2,21 +2,23 @@
 
 /** What this process holds open: what the platform's leak guard counts after every call of a trigger. */
 
-const { EventEmitter } = require('node:events');
 const fs = require('node:fs');
+const { connections } = require('./connections');
+const { Emitters } = require('./emitters');
+const { Listeners } = require('./listeners');
 
 const FDS = '/proc/self/fd';
+const THREADS = '/proc/self/task';
 const PAUSE = 20;
 
-/** Node.js's names for what keeps a process alive, by the protocol's kinds. */
+/** Node.js's names for what keeps a process alive, by the protocol's kinds. TCP is counted apart. */
 const KINDS = {
-  sockets: ['TCPSocketWrap', 'UDPWrap'],
+  sockets: ['UDPWrap'],
   servers: ['TCPServerWrap', 'PipeServerWrap'],
   pipes: ['PipeWrap'],
   timers: ['Timeout'],
   processes: ['ProcessWrap'],
   watchers: ['FSEventWrap', 'StatWatcher'],
-  threads: ['MessagePort'],
 };
 const KIND_OF = new Map(Object.entries(KINDS).flatMap(([kind, names]) => names.map((name) => [name, kind])));
 
@@ -26,13 +28,26 @@ const KIND_OF = new Map(Object.entries(KINDS).flatMap(([kind, names]) => names.m
  */
 class Census {
   #own = active();
-  #files = new Set(descriptors());
+  #files = new Set(listed(FDS));
   #listeners = new Listeners();
+  /** @type {Emitters | undefined} */
+  #emitters;
   #last = -PAUSE;
 
-  /** Begin to count listeners, for a trigger that is called again and again. */
-  watch() {
-    this.#listeners.watch();
+  /**
+   * Begin to look at who listens to what, for a trigger that is called again and again.
+   *
+   * @param {string} folder the component's
+   */
+  watch(folder) {
+    const emitters = new Emitters(folder);
+    this.#listeners.watch((emitter, wrapper) => emitters.heard(emitter, wrapper));
+    this.#emitters = emitters;
+  }
+
+  /** @param {number} call begins now */
+  begin(call) {
+    this.#emitters?.begin(call);
   }
 
   /** Whether to count now: calls that end in quick succession share a census. */
@@ -47,71 +62,20 @@ class Census {
   count() {
     const open = active();
     for (const kind of Object.keys(open)) open[kind] = Math.max(0, open[kind] - this.#own[kind]);
-    return { ...open, files: this.#openFiles(), listeners: this.#listeners.most() };
+    // There is no public way to tell one connection from another.
+    const { sockets, clients } = connections(/** @type {any} */ (process)._getActiveHandles());
+    open.sockets += sockets;
+    const emitters = this.#emitters?.inARow() ?? 0;
+    return { ...open, clients, files: this.#openFiles(), listeners: this.#listeners.most(), emitters };
   }
 
   #openFiles() {
     let files = 0;
-    for (const name of descriptors()) {
+    for (const name of listed(FDS)) {
       if (!this.#files.has(name) && target(name).startsWith('/')) files += 1;
     }
     return files;
   }
-}
-
-/**
- * The largest number of listeners that one emitter has for one event. A sum would grow with every stream that is done
- * with and not collected yet; the shared emitter that gets one more at each call is what a leak looks like.
- */
-class Listeners {
-  /** @type {WeakSet<EventEmitter>} */
-  #known = new WeakSet();
-  /** @type {{emitter: WeakRef<EventEmitter>, before: Map<string | symbol, number>}[]} */
-  #emitters = [];
-
-  watch() {
-    const { on, prependListener } = EventEmitter.prototype;
-    const note = (/** @type {EventEmitter} */ emitter) => this.#note(emitter);
-    /** @type {any} */
-    const noted = function (/** @type {any} */ ...args) {
-      note(this);
-      return on.apply(this, args);
-    };
-    EventEmitter.prototype.on = EventEmitter.prototype.addListener = noted;
-    EventEmitter.prototype.prependListener = /** @type {any} */ (
-      function (/** @type {any} */ ...args) {
-        note(this);
-        return prependListener.apply(this, args);
-      }
-    );
-  }
-
-  /** @param {EventEmitter} emitter */
-  #note(emitter) {
-    if (this.#known.has(emitter)) return;
-    this.#known.add(emitter);
-    this.#emitters.push({ emitter: new WeakRef(emitter), before: new Map(listened(emitter)) });
-  }
-
-  most() {
-    let most = 0;
-    this.#emitters = this.#emitters.filter(({ emitter, before }) => {
-      const alive = emitter.deref();
-      if (!alive) return false;
-      for (const [event, listeners] of listened(alive)) most = Math.max(most, listeners - (before.get(event) ?? 0));
-      return true;
-    });
-    return most;
-  }
-}
-
-/**
- * @param {EventEmitter} emitter
- * @returns {[string | symbol, number][]} its events with the number of their listeners
- */
-function listened(emitter) {
-  const { eventNames, listenerCount } = EventEmitter.prototype;
-  return eventNames.call(emitter).map((event) => [event, listenerCount.call(emitter, event)]);
 }
 
 function active() {
@@ -121,12 +85,13 @@ function active() {
     const kind = KIND_OF.get(name);
     if (kind) counted[kind] += 1;
   }
-  return counted;
+  return { ...counted, threads: listed(THREADS).length };
 }
 
-function descriptors() {
+/** @param {string} folder */
+function listed(folder) {
   try {
-    return fs.readdirSync(FDS);
+    return fs.readdirSync(folder);
   } catch {
     return [];
   }

@@ -151,7 +151,7 @@ class Host {
     this.#component = component;
     this.#state = 'ready';
     process.on('SIGTERM', () => this.stop(STOP_WITHIN)); // until now it ends the process at once
-    if (this.repeats) this.#census.watch();
+    if (this.repeats) this.#census.watch(this.folder);
     const { shape, hookNames: hooks } = component;
     this.#transport.send(frame({ type: 'ready', shape, hooks, language: 'node', sdk: version }));
   }
@@ -209,6 +209,7 @@ class Host {
       this.#calls.set(call.number, call);
       this.#running += 1;
       this.#transport.flush(); // its code may hold the event loop for long
+      this.#census.begin(call.number);
       call.run();
     }
     this.#pumping = false;
@@ -244,7 +245,7 @@ class Host {
     else this.#transport.send(frame({ type: 'end', call: call.number, error: failure(error), us }));
     if (call.shape !== 'hook') {
       if (begun) this.#running -= 1;
-      if (this.isTrigger && this.#census.due()) {
+      if (this.repeats && this.#census.due()) {
         this.#transport.send(frame({ type: 'census', call: call.number, open: this.#census.count() }));
       }
     }

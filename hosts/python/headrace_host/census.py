@@ -5,20 +5,36 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import socket
 import threading
 from time import monotonic
+from types import GeneratorType
+
+from headrace_host.connections import connections
 
 __all__ = ["Census"]
 
 _FDS = "/proc/self/fd"
 _TASKS = "/proc/self/task"
+_STARTS = {
+    "socket:": "sockets",
+    "pipe:": "pipes",
+    "/": "files",
+    "anon_inode:inotify": "watchers",
+    "anon_inode:[fanotify]": "watchers",
+}
+"""How what a descriptor means is written, by kind."""
 _PAUSE = 0.02
+_MOST_OBJECTS = 20_000
+"""Beyond these, looking at each for a generator would take milliseconds: it is left out for some calls."""
+_LEFT_OUT = 100
 
 
 class Census:
-    """Counts by kind: ``sockets``, ``pipes``, ``files``, ``threads``, ``tasks``, ``generators``, ``timers``,
-    ``processes``.
+    """Counts by kind: ``sockets``, ``servers``, ``clients``, ``pipes``, ``files``, ``watchers``, ``threads``,
+    ``tasks``, ``generators``, ``timers``, ``processes``.
 
     What was open when it was made is the host's own and does not count. A kind this system cannot tell is left out.
     """
@@ -27,6 +43,7 @@ class Census:
         self._loop = loop
         self._own = frozenset(_descriptors())
         self._last = -_PAUSE
+        self._leave_out = 0
 
     def due(self) -> bool:
         """Whether to count now: calls that end in quick succession share a census."""
@@ -42,7 +59,7 @@ class Census:
             **self._files(),
             "threads": threading.active_count() - 1 - own_threads,
             "tasks": len(asyncio.all_tasks(self._loop)) - own_tasks,
-            "generators": len(getattr(self._loop, "_asyncgens", ())),  # asynchronous ones, begun and not ended
+            "generators": self._generators(),
             **self._timers(),
             **_processes(),
         }
@@ -51,12 +68,23 @@ class Census:
         found = _descriptors()
         if not found:
             return {}
-        targets = [target for name, target in found.items() if name not in self._own]
-        return {
-            "sockets": sum(target.startswith("socket:") for target in targets),
-            "pipes": sum(target.startswith("pipe:") for target in targets),
-            "files": sum(target.startswith("/") for target in targets),
-        }
+        kinds = {name: _kind(target) for name, target in found.items() if name not in self._own}
+        counted = {kind: list(kinds.values()).count(kind) for kind in _STARTS.values()}
+        if socket.getdefaulttimeout() is not None:  # to look at a socket would set it
+            return counted
+        return counted | connections(int(name) for name, kind in kinds.items() if kind == "sockets")
+
+    def _generators(self) -> int:
+        """Asynchronous ones that have begun and not ended, and all others that are kept."""
+        asynchronous = len(getattr(self._loop, "_asyncgens", ()))
+        if self._leave_out:
+            self._leave_out -= 1
+            return asynchronous
+        objects = gc.get_objects()
+        if len(objects) > _MOST_OBJECTS:
+            self._leave_out = _LEFT_OUT
+            return asynchronous
+        return asynchronous + list(map(type, objects)).count(GeneratorType)
 
     def _timers(self) -> dict[str, int]:
         scheduled = getattr(self._loop, "_scheduled", None)  # private, but there is no other way to know
@@ -89,6 +117,10 @@ def _descriptors() -> dict[str, str]:
         except OSError:
             continue
     return found
+
+
+def _kind(target: str) -> str:
+    return next((kind for start, kind in _STARTS.items() if target.startswith(start)), "")
 
 
 def _listed(folder: str) -> list[str]:

@@ -48,7 +48,8 @@ class Host:
         self.cfg: dict[str, Any] = {}
         self._folder = folder
         self._component: Component | None = None
-        self._is_trigger = False
+        self._repeats = False
+        """Its function is called again and again, with no message: a trigger that polls or listens."""
         self._calls: dict[int, Call] = {}
         self._threads, self._turns = Threads(1), asyncio.Semaphore(1)
         self._hook_threads = 0
@@ -84,7 +85,7 @@ class Host:
     def _on_load(self, received: dict[str, Any]) -> None:
         self.flow, self.flow_id = received.get("flow") or "", received.get("flow_id") or ""
         self.step, self.cfg = received.get("step") or "", received.get("cfg") or {}
-        self._is_trigger = received.get("kind") == "trigger"
+        self._repeats = received.get("kind") == "trigger" and received.get("trigger_type") != "webhook"
         concurrency = max(1, received.get("concurrency") or 1)
         self._threads, self._turns = Threads(concurrency), asyncio.Semaphore(concurrency)
         take_over_logging(self.log, received.get("log_level") or "info")
@@ -192,7 +193,7 @@ class Host:
         # Sent here, not on the loop: a thread may begin the next call in a moment, and this one's end comes first.
         self._end(call, returned, error, us)
         del self._calls[call.number]
-        if self._is_trigger or self._stopping is not None:
+        if self._repeats or self._stopping is not None:
             self._on_loop(lambda: self._after(call))
 
     def _on_loop(self, action: Callable[[], None]) -> None:
@@ -202,7 +203,7 @@ class Host:
             self.loop.call_soon_threadsafe(action)
 
     def _after(self, call: Call) -> None:
-        if self._is_trigger and self._census.due():
+        if self._repeats and self._census.due():
             self._send(frame(type="census", call=call.number, open=self._open_now()))
         if self._stopping is not None:
             self._notice_idle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import Field
@@ -24,6 +25,7 @@ class LeakView(Answer):
     kind: str = Field(description="`sockets`, `servers`, `timers`, …; `events`: one event from ever more listeners.")
     growth: float = Field(description="How many more per call.")
     cure: str
+    stopped: bool = Field(description="Whether the trigger was stopped for it.")
 
 
 class StepView(Answer):
@@ -105,11 +107,10 @@ def deployment_fields(parts: Parts, flow: str, deployment: Deployment) -> dict[s
     said = parts.heartbeats.of(deployment.flow_id, deployment.epoch)
     heard = {step.id: step for step in said.steps} if said is not None else {}
     known = deployment.steps
-    copied = (
-        "epoch version state reason strategy cause author note created_at ready_at live_at ended_at ready_ms restarts"
-    )
+    copied = "epoch version state strategy cause author note created_at ready_at live_at ended_at ready_ms restarts"
     return {
         **{name: getattr(deployment, name) for name in copied.split()},
+        "reason": deployment.reason or _stopped(heard.values()),
         "flow": flow,
         "worker_pid": (deployment.worker or {}).get("pid"),
         "components": {
@@ -155,5 +156,11 @@ def _step(step: str, heard: StepState | None, known: dict[str, Any]) -> StepView
     )
 
 
+def _stopped(steps: Iterable[StepState]) -> str:
+    """Why a live flow has no trigger."""
+    found = (f"step `{step.id}`: {step.leak.found}" for step in steps if step.leak is not None and step.leak.stopped)
+    return next(found, "")
+
+
 def _leak(leak: Leak) -> LeakView:
-    return LeakView(kind=leak.kind, growth=leak.growth, cure=leak.cure)
+    return LeakView(kind=leak.kind, growth=leak.growth, cure=leak.cure, stopped=leak.stopped)

@@ -105,13 +105,14 @@ async def _flow(
     running = None if current is None else _Running(current, await _document(conn, flow, current))
     known = running.document if running is not None else None
     coming = await _coming(conn, flow, current)
+    shown = None if current is None else deployment_view(parts, flow.name, current)
     return FlowView(
         id=flow.id,
         name=flow.name,
         type=flow.type,
         wish=flow.wish,
-        state=current.state if current is not None else "stopped",
-        reason=current.reason if current is not None else "",
+        state=shown.state if shown is not None else "stopped",
+        reason=shown.reason if shown is not None else "",
         version=flow.version,
         epoch=flow.epoch,
         redeploy=known.redeploy if known is not None else "manual",
@@ -121,7 +122,7 @@ async def _flow(
         created_at=flow.created_at,
         webhook=f"/hooks/{flow.name}" if await _has_webhook(conn, flow, running) else None,
         errors_open=errors,
-        deployment=deployment_view(parts, flow.name, current) if current is not None else None,
+        deployment=shown,
         coming=deployment_view(parts, flow.name, coming) if coming is not None else None,
         outdated=await _outdated(conn, running, latest),
     )

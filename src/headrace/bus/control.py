@@ -50,10 +50,18 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
     growth: float
     """How many more per call."""
     cure: str
+    stopped: bool = False
+    """Whether the trigger was stopped for it."""
+
+    @property
+    def found(self) -> str:
+        """Without the cure."""
+        what = "listeners that emit the same event" if self.kind == "events" else self.kind
+        stopped = "stopped by the leak guard: " if self.stopped else ""
+        return f"{stopped}the trigger leaks {what}: {self.growth:g} more at every call"
 
     def __str__(self) -> str:
-        what = "listeners that emit the same event" if self.kind == "events" else self.kind
-        return f"the trigger leaks {what}: {self.growth:g} more at every call. {self.cure}"
+        return f"{self.found}. {self.cure}"
 
 
 class StepState(msgspec.Struct, frozen=True, kw_only=True):

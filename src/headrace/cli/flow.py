@@ -190,6 +190,11 @@ def _note(flow: dict[str, Any]) -> str:
     if current and current["state"] not in ENDED and current["version"] != flow["version"]:
         notes.append(f"runs version {current['version']}")
     notes += [
+        f"step `{each['id']}` leaks {each['leak']['kind']}"
+        for each in (current or {}).get("steps", ())
+        if each.get("leak") and not each["leak"]["stopped"]
+    ]
+    notes += [
         f"{each['step']} runs {each['component']} revision {each['running']}, latest is {each['latest']}"
         for each in flow.get("outdated") or ()
     ]
@@ -241,7 +246,7 @@ def _print_flow(found: dict[str, Any], deployments: list[dict[str, Any]]) -> Non
 
 
 def _print_steps(deployment: dict[str, Any]) -> None:
-    from headrace.cli.output import print_table, styled
+    from headrace.cli.output import out, print_table, styled
 
     hosts = {each["id"]: each for each in deployment["steps"]}
     rows = [
@@ -250,12 +255,22 @@ def _print_steps(deployment: dict[str, Any]) -> None:
             f"{code['component']} revision {code['revision']}",
             styled(hosts.get(step, {}).get("host")),
             *(hosts.get(step, {}).get(key) for key in ("received", "emitted", "failed", "waiting")),
-            hosts.get(step, {}).get("reason") or hosts.get(step, {}).get("warning"),
+            _step_note(hosts.get(step, {})),
         )
         for step, code in deployment["components"].items()
     ]
     columns = ("STEP", "COMPONENT", "HOST", "RECEIVED", "EMITTED", "FAILED", "WAITING", "NOTE")
     print_table(columns, rows, empty="")
+    for step, host in hosts.items():
+        if host.get("leak"):
+            out().print(f"\n{step}: {host['reason'] or host['warning']}", soft_wrap=True)
+
+
+def _step_note(host: dict[str, Any]) -> str:
+    """What is the matter with a step; the cure of a leak has a line of its own."""
+    if host.get("leak"):
+        return f"{'stopped: ' if host['leak']['stopped'] else ''}leaks {host['leak']['kind']}"
+    return str(host.get("reason") or host.get("warning") or "")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

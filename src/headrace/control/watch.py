@@ -1,7 +1,8 @@
 """Whether a new deployment does worse than the one before it. Pure: two healths in, a reason out.
 
-Compared within the watch window after a switch: the share of messages that failed, and how often hosts and the worker
-had to be started again. A few accidents are forgiven, since the old one's figures are of calmer, longer times.
+Compared within the watch window after a switch: the share of messages that failed, how often hosts and the worker had
+to be started again, and whether the leak guard stopped the trigger. A few accidents are forgiven, since the old one's
+figures are of calmer, longer times.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Health:
     received: int = 0
     failed: int = 0
     restarts: int = 0
+    stopped: str = ""
+    """Why the leak guard stopped the trigger; empty: it did not."""
 
     @property
     def share(self) -> float:
@@ -41,12 +44,15 @@ def health(state: WorkerState, deaths: int = 0) -> Health:
         received=sum(step.received for step in state.steps),
         failed=sum(step.failed for step in state.steps),
         restarts=sum(step.restarts for step in state.steps) + deaths,
+        stopped=next((step.leak.found for step in state.steps if step.leak is not None and step.leak.stopped), ""),
     )
 
 
 def fault(new: Health, old: Health | None) -> str:
     """Why ``new`` should give the flow back to the deployment before it; empty when it need not."""
     before = old or Health(minutes=0.0)
+    if new.stopped and not before.stopped:
+        return f"its trigger was {new.stopped}"
     usual = before.restarts / before.minutes * new.minutes if before.minutes >= 1 else float(before.restarts)
     if new.restarts > usual + FORGIVEN_RESTARTS:
         return f"its hosts had to be started again {new.restarts} times ({before.restarts} times before)"

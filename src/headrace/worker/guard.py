@@ -1,13 +1,16 @@
 """The leak guard: whether a trigger that is called again and again opens something new at every call.
 
-Pure: told of each census and of each late emission of one host's life, it answers with a `Leak`, once for each kind.
+Pure: told of each census and of each late emission of one host's life, it answers with a `Leak`, once.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Literal, TypeVar
+
+import msgspec
 
 from headrace.bus.control import Leak
 
@@ -15,28 +18,40 @@ __all__ = ["CALLS", "MOMENT", "Guard"]
 
 CALLS = 10
 """Censuses in a row, each with more than the one before, that make a leak."""
+EMITTERS = "emitters"
+"""The one kind that is no number of things, but of the last calls in a row that each left one behind."""
+CLIENTS = "clients"
+"""Who connects to a server of the component. While one comes with every other call, what else grows is their doing."""
+OWN = ("servers", "processes", "watchers")
+"""But these are not."""
+WORK = ("tasks", "threads", "generators", "timers")
+"""What waits for the answer to an emission: it grows while the platform lets emissions wait."""
 MOMENT = 0.25
-"""Seconds within which the same event from several sources counts as one event, repeated."""
-SOURCES = 5
-"""Calls that are over and emit the same event: once there are this many, more each time, listeners pile up."""
+"""Seconds within which the same event from several calls counts as one event, repeated."""
+STEADY = 5
+"""Calls long over that still emit, and all of them the same event within a moment: each has left a listener."""
 REMEMBERED = 1_000
 
+Value = TypeVar("Value")
 Language = Literal["python", "node"]
 
 _THINGS = {
-    "sockets": "connection",
-    "servers": "server",
-    "pipes": "pipe",
-    "files": "file",
-    "threads": "thread",
-    "tasks": "task",
-    "generators": "generator",
-    "timers": "timer",
     "processes": "child process",
+    "servers": "server",
     "watchers": "file watcher",
+    "sockets": "connection",
+    "threads": "thread",
+    "generators": "generator",
+    "tasks": "task",
     "listeners": "event listener",
+    "timers": "timer",
+    "pipes": "local connection",
+    "files": "file",
+    EMITTERS: "emitter",
     "events": "listener",
 }
+"""What one of a kind is called. Several grow together: a child process has pipes, a server clients, a client a timer.
+The first of these names the leak."""
 _KEEP = {
     "python": "keep one {thing} in a module variable and make it only while that is None",
     "node": "keep one {thing} in a variable of the module (`let kept;`) and make it only `if (!kept)`",
@@ -54,56 +69,66 @@ class Guard:
         self._language = language
         self._calls: deque[int] = deque(maxlen=CALLS)
         self._open: dict[str, deque[int]] = {}
-        self._warned: set[str] = set()
-        self._sources: set[int] = set()
-        self._events: dict[bytes, tuple[float, set[int]]] = {}
-        self._most = 1
+        self._told = False
+        self._since: dict[int, float] = {}
+        """Calls that emitted when they were over, with the time they first did."""
+        self._moments: dict[int, tuple[float, set[int]]] = {}
+        """By digest of an event: when its moment began, and the calls that have emitted it since."""
 
-    def census(self, call: int, counted: Mapping[str, int]) -> Leak | None:
-        """What was open after ``call``. A kind that is left out for once begins anew."""
+    def census(self, call: int, counted: Mapping[str, int], *, waiting: bool = False) -> Leak | None:
+        """What was open after ``call``. A kind that is left out for once begins anew.
+
+        ``waiting``: emissions wait for room.
+        """
+        if self._told:
+            return None
+        if waiting:
+            counted = {kind: number for kind, number in counted.items() if kind not in WORK}
         self._calls.append(call)
         self._open = {kind: self._open.get(kind) or deque(maxlen=CALLS) for kind in counted}
         for kind, number in counted.items():
             self._open[kind].append(number)
-        growing = {kind: self._growth(kind) for kind in counted if kind not in self._warned and self._grows(kind)}
+        growing = {kind for kind in counted if self._grows(kind)} - {CLIENTS}
         if not growing:
             return None
-        kind = max(growing, key=lambda each: (growing[each], -list(_THINGS).index(each) if each in _THINGS else -99))
-        self._warned.update(growing)  # a server comes with its descriptor: one thing, told once
-        return self._leak(kind, growing[kind])
+        kind = next((each for each in _THINGS if each in growing), min(growing))
+        return self._leak(kind, 1.0 if kind == EMITTERS else self._growth(kind))
 
-    def late(self, call: int, event: bytes, now: float) -> Leak | None:
-        """``call``, which has ended, emitted ``event`` at ``now`` (seconds)."""
-        self._sources.add(call)
-        if len(self._sources) == 1 or "events" in self._warned:  # the careful listener
+    def late(self, call: int, event: bytes | msgspec.Raw, now: float) -> Leak | None:
+        """``call``, which has ended, emitted ``event`` (its body) at ``now`` (seconds)."""
+        if self._told:
             return None
-        began, by = self._events.pop(event, (now, set()))
+        _remember(self._since, call, self._since.get(call, now))
+        if len(self._since) == 1:  # the careful listener
+            return None
+        digest = hash(bytes(event))
+        began, by = self._moments.pop(digest, (now, set()))
         if now - began > MOMENT:
             began, by = now, set()
         by.add(call)
-        self._events[event] = (began, by)
-        if len(self._events) > REMEMBERED:
-            del self._events[next(iter(self._events))]
-        if len(by) <= self._most:
+        _remember(self._moments, digest, (began, by))
+        if len(by) < CALLS and sum(now - self._since.get(each, now) > MOMENT for each in by) < STEADY:
             return None
-        self._most = len(by)
-        if self._most < SOURCES:
-            return None
-        self._warned.add("events")
         return self._leak("events", 1.0)
 
     def _grows(self, kind: str) -> bool:
-        numbers, calls = list(self._open[kind]), list(self._calls)
-        if len(numbers) < CALLS:
+        numbers = self._open[kind]
+        if len(numbers) < CALLS or (kind not in OWN and self._crowd_comes()):
             return False
-        steps = zip(numbers, numbers[1:], calls, calls[1:], strict=False)
-        return all(after - before >= called - earlier for before, after, earlier, called in steps)
+        if kind == EMITTERS:
+            return numbers[-1] >= CALLS
+        return all(grown >= called for grown, called in zip(_steps(numbers), _steps(self._calls), strict=True))
+
+    def _crowd_comes(self) -> bool:
+        clients = self._open.get(CLIENTS) or (0,)
+        return clients[-1] - clients[0] >= CALLS // 2
 
     def _growth(self, kind: str) -> float:
         numbers = self._open[kind]
         return round((numbers[-1] - numbers[0]) / (self._calls[-1] - self._calls[0]), 1)
 
     def _leak(self, kind: str, growth: float) -> Leak:
+        self._told = True
         thing = _THINGS.get(kind, kind)
         page = f"docs/how-to/write-a-{'node' if self._language == 'node' else 'python'}-component.md"
         cure = (
@@ -111,3 +136,13 @@ class Guard:
             f"{_LISTEN[self._language]}; see {page}#a-listener-made-in-process"
         )
         return Leak(kind=kind, growth=growth, cure=cure)
+
+
+def _steps(numbers: Iterable[int]) -> list[int]:
+    return [after - before for before, after in pairwise(numbers)]
+
+
+def _remember(known: dict[int, Value], key: int, value: Value) -> None:
+    known[key] = value
+    if len(known) > REMEMBERED:
+        del known[next(iter(known))]

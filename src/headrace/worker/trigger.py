@@ -69,8 +69,6 @@ class Trigger:
         """Of the bodies that wait."""
         self._guard = Guard(step.code.language)
         self._leak: Leak | None = None
-        self._stopped = ""
-        """Why the leak guard ended the host; empty: it did not."""
         self._idle = asyncio.Event()
         self._idle.set()
         self.received = self.emitted = self.failed = self.repeats = 0
@@ -80,7 +78,7 @@ class Trigger:
     async def activate(self, fence: int) -> None:
         """Begin to call, with the snapshot as it is now; it is written under lease revision ``fence``."""
         await self.snapshot.load(fence)
-        self._stopped = ""
+        self._leak = None
         self._active = True
         if self.host.state == "ready":
             self._call()
@@ -119,9 +117,9 @@ class Trigger:
             open=int(self._calling),
             memory=host.memory,
             ready_ms=host.ready_ms,
-            warning="" if self._leak is None else str(self._leak),
+            warning="" if self._leak is None or self._leak.stopped else str(self._leak),
             leak=self._leak,
-            reason=self._stopped or (host.reason if host.state in ("failed", "backoff") else ""),
+            reason=str(self._leak) if self._is_stopped else host.reason if host.state in ("failed", "backoff") else "",
         )
 
     def tick(self) -> None:
@@ -134,7 +132,9 @@ class Trigger:
         """See `headrace.worker.host.Owner`."""
         self._shape = ready.shape
         self.hooks = ready.hooks
-        self._guard, self._leak = Guard(self.step.code.language), None
+        self._guard = Guard(self.step.code.language)
+        if not self._is_stopped:
+            self._leak = None
         if self._active:
             self._call()
 
@@ -204,23 +204,26 @@ class Trigger:
             self._ended(frame)
         elif frame.type == "emit":
             if self._shape == "process" and frame.event == "data" and not self._running(frame.call):
-                self._leaks(self._guard.late(frame.call, bytes(frame.body), self._loop.time()))
+                self._leaks(self._guard.late(frame.call, frame.body, self._loop.time()))
             self._emit(frame)
         elif frame.type == "census":
-            self._leaks(self._guard.census(frame.call, frame.open))
+            self._leaks(self._guard.census(frame.call, frame.open, waiting=bool(self._waiting)))
 
     def _running(self, call: int) -> bool:
         return self._calling and call == self._number
 
+    @property
+    def _is_stopped(self) -> bool:
+        return self._leak is not None and self._leak.stopped
+
     def _leaks(self, leak: Leak | None) -> None:
         """Say it once; end the host before it opens more, when the flow says so."""
-        if leak is None or self._stopped:
+        if leak is None or self._is_stopped:
             return
-        self._leak = leak
-        self.log.platform("warn", str(leak))
-        if self._shared.spec.leak_guard == "stop" and self._active:
-            self._stopped = f"stopped by the leak guard: {leak}"
-            self.log.platform("error", self._stopped)
+        stops = self._shared.spec.leak_guard == "stop" and self._active
+        self._leak = msgspec.structs.replace(leak, stopped=stops)
+        self.log.platform("error" if stops else "warn", str(self._leak))
+        if stops:
             self.deactivate()
             self.host.stop()
 

@@ -176,7 +176,7 @@ async def test_a_flow_that_was_never_published_cannot_be_exported_or_started(rea
 
 async def test_a_flow_shows_what_its_worker_says_and_what_is_outdated(ready: Served) -> None:
     spec = await deploy(ready.parts.db, ready.parts.bus, "orders")
-    told = Leak(kind="sockets", growth=2, cure="keep one")
+    told = Leak(kind="sockets", growth=2, cure="keep one", stopped=True)
     step = StepState(id="work", host="ready", pid=42, received=7, warning="leaks", leak=told)
     state = WorkerState(
         flow_id=spec.flow_id, epoch=spec.epoch, pid=41, created=1.0, phase="live", at=1, steps=(step,), journal_bytes=9
@@ -186,7 +186,9 @@ async def test_a_flow_shows_what_its_worker_says_and_what_is_outdated(ready: Ser
     flow = await ready.get("/flows/orders")
     shown = {each["id"]: each for each in flow["deployment"]["steps"]}
     assert (shown["work"]["host"], shown["work"]["received"], shown["work"]["warning"]) == ("ready", 7, "leaks")
-    assert shown["work"]["leak"] == {"kind": "sockets", "growth": 2, "cure": "keep one"}
+    assert shown["work"]["leak"] == {"kind": "sockets", "growth": 2, "cure": "keep one", "stopped": True}
+    reason = "step `work`: stopped by the leak guard: the trigger leaks sockets: 2 more at every call"
+    assert flow["reason"] == flow["deployment"]["reason"] == reason
     assert shown["hook"]["host"] == ""
     assert {(each["step"], each["running"], each["latest"]) for each in flow["outdated"]} == {
         ("hook", 1, 2),

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.cli.double import Refusal, Server, page
-from tests.unit.cli.samples import FLOW
+from tests.unit.cli.samples import FLOW, step
 
+from headrace.bus.control import Leak
 from headrace.cli import main
 from headrace.cli.execution import in_tree_order
 from headrace.cli.output import when
@@ -167,6 +169,25 @@ def test_a_flow_shows_steps_and_deployments(server: Server, capsys: Out) -> None
     said = capsys.readouterr().out
     assert "erp revision 2" in said
     assert "/hooks/orders" in said
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_flow_shows_what_its_trigger_leaks_with_the_cure_in_one_line(
+    server: Server, capsys: Out, stopped: bool
+) -> None:
+    leak = Leak(kind="sockets", growth=2, cure=f"keep one: {'like this ' * 20}", stopped=stopped)
+    trouble = {"reason" if stopped else "warning": str(leak), "leak": msgspec.to_builtins(leak)}
+    current = {**FLOW["deployment"], "steps": [step("erp", **trouble)], "reason": leak.found if stopped else ""}
+    flow = {**FLOW, "deployment": current, "reason": current["reason"]}
+    server.answers |= {"GET /flows/orders": flow, "GET /flows/orders/deployments": page(current)}
+    assert main(["flow", "show", "orders"]) == 0
+    said = capsys.readouterr().out
+    assert f"\nerp: {leak}\n" in said
+    assert ("stopped: leaks" in " ".join(said.split())) == stopped
+    server.answers["GET /flows"] = page(flow)
+    assert main(["flow", "list"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("stopped by the leak guard" if stopped else "`erp` leaks sockets") in said
 
 
 DOCUMENT = "flow: orders\ntype: real-time\nsteps: []\n"

@@ -2082,6 +2082,11 @@ export interface components {
             growth: number;
             /** Cure */
             cure: string;
+            /**
+             * Stopped
+             * @description Whether the trigger was stopped for it.
+             */
+            stopped: boolean;
         };
         /** Lint */
         Lint: {
