@@ -199,15 +199,18 @@ def test_a_caller_who_waits_is_answered_by_the_message_that_is_routed_to_it(arch
     assert len(archive.office.arrived["answered"]) == 2
 
 
-@pytest.mark.parametrize("size", [0, 15, 16, 3 * 1024 * 1024])
-def test_a_caller_who_waits_is_answered_with_a_file(archive: Stage, size: int) -> None:
-    document = Document(f"{size}.png", "image/png", random.Random(size).randbytes(size))
-    archive.office.documents.append(document)
-    fields = f'{{"responseUrl": "{archive.office.url}/open/{document.name}", "contentType": "image/png"}}'
-    archive.run(f"file-{size}", WEBHOOK | {"reply": "wait"}, of_archive("reply", "replyWithAttachment", fields))
-    answer = archive.headrace.hook(f"file-{size}", {})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
-    assert answer.content == document.content
+def test_a_caller_who_waits_is_answered_with_a_file(archive: Stage) -> None:
+    archive.run("file", WEBHOOK | {"reply": "wait"}, of_archive("reply", "replyWithAttachment", "body.body"))
+    for size in (0, 15, 16, 3 * 1024 * 1024):
+        document = Document(f"{size}.png", "image/png", random.Random(size).randbytes(size))
+        archive.office.documents.append(document)
+        asked = {"responseUrl": f"{archive.office.url}/open/{document.name}", "contentType": document.type}
+        answer = archive.headrace.hook("file", asked)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+        assert answer.content == document.content
+    answer = archive.headrace.hook("file", {"responseUrl": f"{archive.office.url}/nothing"})
+    assert (answer.status_code, answer.json()["reason"]) == (500, "step-failed")
+    assert "404" in archive.headrace("logs", "file", "reply") and "404" not in answer.text
 
 
 def test_components_on_packages_of_some_years_ago(stage: Stage) -> None:

@@ -492,6 +492,21 @@ async def test_an_http_reply_reaches_the_caller_who_waits(plane: Plane) -> None:
     assert answer == {"status": 201, "headers": {"x-a": "b"}, "body": {"made": 4}}
 
 
+async def test_a_caller_who_waits_is_told_when_a_step_has_failed_for_good(plane: Plane) -> None:
+    fails = "async def process(ctx):\n    raise ValueError(f'attempt {ctx.attempt} of secrets')\n"
+    retry = Retry(attempts=2, first=0.01)
+    spec = plane.chain(hook(plane), action(plane, "fails", fails, retry=retry))
+    await plane.live(spec)
+    answers: list[bytes] = []
+    undo = await plane.bus.on_message("replies.*", lambda subject, reply, data, headers: answers.append(data))
+    await plane.send(spec, {}, reply_to="replies.1")
+    await plane.send(spec, {})
+    failed = {each.message.reply_to: each.message.execution for each in await errors(plane, spec, "fails", 2)}
+    await until(lambda: answers, what="the caller is told")
+    assert [json.loads(answer) for answer in answers] == [{"failed": "fails", "execution": failed["replies.1"]}]
+    await undo()
+
+
 async def test_a_host_over_its_memory_is_ended_and_starts_again(plane: Plane) -> None:
     hog = "kept = []\ndef process(msg):\n    kept.append(bytearray(msg.body['mb'] << 20))\n    return {'ok': 1}\n"
     spec = plane.chain(hook(plane), action(plane, "hog", hog, memory=100 << 20))

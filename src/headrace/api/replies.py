@@ -2,7 +2,7 @@
 
 The worker publishes ``{"status", "headers", "body"}`` to the subject in the message's ``reply_to``. A text body is sent
 as it is, anything else as JSON. A header ``x-ipaas-object-storage-id`` names an encrypted object, which is the body
-then.
+then. When a step has failed for good it publishes ``{"failed", "execution"}``, the ids of both, instead.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class _Reply(msgspec.Struct):
     status: int = 200
     headers: dict[str, Any] = {}
     body: Any = None
+    failed: str = ""
+    execution: str = ""
 
 
 class Replies:
@@ -91,6 +93,9 @@ async def response_of(data: bytes, objects: Encrypted | None = None) -> Response
         reply = msgspec.json.decode(data, type=_Reply)
     except msgspec.DecodeError:
         return _bad("it is no JSON")
+    if reply.failed:
+        told = f"step `{reply.failed}` failed; the execution of this event is {reply.execution}"
+        return problem(500, "step-failed", told, next_step="Look at the execution; what failed can be run again.")
     headers: dict[str, str] = {}
     for name, value in reply.headers.items():
         with contextlib.suppress(ValueError):

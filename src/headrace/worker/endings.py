@@ -5,6 +5,7 @@ Each ending is durable before the message is acknowledged.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Protocol
 
 import msgspec
@@ -130,9 +131,17 @@ class Endings:
             self._note(call, "failed", self._opened(call) - 1, seq=result.seq, error=entry.id)
             text = failure.stack or f"{failure.name}: {failure.message}"
             self._log.platform("error", text, execution=message.execution)
+            self._tell_caller(message)
             self._owner.release(call.held)
 
         self._bus.store_nowait(self._errors, envelope.encode(entry), done, msg_id=entry.id, wait=True)
+
+    def _tell_caller(self, message: Message) -> None:
+        """Whoever waits for an answer learns that this step has none; it may have been given already."""
+        if message.reply_to is not None:
+            answer = {"failed": self._step.id, "execution": message.execution}
+            with contextlib.suppress(HeadraceError):  # with the broker away, the caller's time runs out
+                self._bus.publish(message.reply_to, msgspec.json.encode(answer))
 
     def _give_up(self, call: Call, what: str, error: HeadraceError) -> None:
         """The journal waits for room and for the broker; what it refuses, it refuses for good."""

@@ -8,6 +8,13 @@ import pytest
 from headrace.api.replies import response_of
 
 
+async def test_a_caller_learns_which_step_failed_and_nothing_of_why() -> None:
+    response = await response_of(b'{"failed":"invoice","execution":"e1"}')
+    problem = json.loads(bytes(response.body))
+    assert (response.status_code, problem["reason"]) == (500, "step-failed")
+    assert problem["detail"] == "step `invoice` failed; the execution of this event is e1"
+
+
 @pytest.mark.parametrize(
     ("given", "sent"),
     [
