@@ -46,6 +46,7 @@ check: $(DEV_STAMP) $(WEB_STAMP) ## Lint, formatting, types, layers, freshness o
 	$(BIN)/python -m headrace.settings | diff -u docs/reference/settings.md -
 	$(BIN)/python -c "import sys; from headrace.api.openapi import text; sys.stdout.write(text())" | diff -u docs/reference/openapi.json -
 	@$(NPM) --prefix web run --silent check
+	@$(NPM) --prefix web run --silent check-examples
 
 format: $(DEV_STAMP) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -187,6 +187,9 @@ def test_oauth2_from_consent_to_a_renewed_token(stage: Stage) -> None:
     seen = tokens[-1]
     until(lambda: tokens[-1] != seen, what="the flow, which was not touched, uses the token's successor")
     assert provider.refused == []
+    stage.world.busy = 1
+    stage.world.calendar.append({"title": "Standup", "day": "2026-11-25"})
+    until(lambda: "The calendar answered 401" in stage.newest("plan"), what="it is tried again later")
     provider.expires_in = 3600
 
 

@@ -29,7 +29,7 @@ class Calendar {
 /** The choices for the field `calendar`, in triggers and actions. */
 async function getCalendars(cfg) {
   const calendars = await new Calendar(cfg).list();
-  return calendars.reduce((choices, { id, name }) => ({ ...choices, [id]: name }), {});
+  return Object.fromEntries(calendars.map(({ id, name }) => [id, name]));
 }
 
 module.exports = { Calendar, getCalendars };

@@ -37,7 +37,10 @@ export class Crm {
   /** The schema of an object, without what only the CRM sets. */
   async schema(type: string): Promise<Schema> {
     const fields = await this.fields(type);
-    const properties = fields.map(({ name, title, type: kind, unique }) => [name, { type: kind, title, required: unique }]);
+    const properties = fields.map(({ name, title, type: kind, unique }) => [
+      name,
+      { type: kind, title, required: unique },
+    ]);
     return { type: 'object', properties: Object.fromEntries(properties) };
   }
 

@@ -9,12 +9,14 @@ async function processAction(msg, cfg) {
 
   this.logger.info('reading %s', url);
   const { data } = await new AttachmentProcessor('csv-component/3.0.0', msg.id).getAttachment(url, 'stream');
-  const rows = data.pipe(papa.parse(papa.NODE_STREAM_INPUT, {
-    header: true,
-    dynamicTyping: true,
-    skipEmptyLines: true,
-    delimiter: cfg.delimiter || '',
-  }));
+  const rows = data.pipe(
+    papa.parse(papa.NODE_STREAM_INPUT, {
+      header: true,
+      dynamicTyping: true,
+      skipEmptyLines: true,
+      delimiter: cfg.delimiter || '',
+    }),
+  );
 
   const all = [];
   for await (const row of rows) {
