@@ -18,6 +18,25 @@ export const components = {
           ),
         ),
     }),
+  one: (name: string) =>
+    queryOptions({
+      queryKey: ["components", name, "component"],
+      queryFn: ({ signal }) => answer(client.GET("/api/v1/components/{name}", { params: { path: { name } }, signal })),
+    }),
+  /** What its build said; read again while it is built. */
+  log: ({ component, revision, state }: ComponentVersion) =>
+    queryOptions({
+      queryKey: ["components", component, "log", revision, state],
+      queryFn: ({ signal }) =>
+        answer(
+          client.GET("/api/v1/components/{name}/versions/{revision}/log", {
+            params: { path: { name: component, revision } },
+            parseAs: "text",
+            signal,
+          }),
+        ),
+      refetchInterval: state === "building" || state === "pushed" ? 500 : false,
+    }),
   versions: (name: string) =>
     queryOptions({
       queryKey: ["components", name, "versions"],
@@ -61,4 +80,11 @@ export function selected(versions: readonly ComponentVersion[], selector: string
   if (selector === "latest") return versions.find((each) => each.is_latest) ?? null;
   const same = (each: ComponentVersion) => String(each.revision) === selector || each.semver === selector;
   return versions.find(same) ?? null;
+}
+
+/** Move every flow that uses a component to its latest version, one after the other; what it said, line by line. */
+export function rollOut(name: string) {
+  return answer(
+    client.POST("/api/v1/components/{name}/rollout", { params: { path: { name } }, body: {}, parseAs: "text" }),
+  );
 }

@@ -8,7 +8,13 @@ import { SignIn } from "@/app/SignIn";
 import { FlowsPage } from "@/features/flows/FlowsPage";
 import { Waiting } from "@/ui/Waiting";
 
+const ComponentPage = lazy(() => import("@/features/components/ComponentPage"));
+const ComponentsPage = lazy(() => import("@/features/components/ComponentsPage"));
+const CredentialsPage = lazy(() => import("@/features/credentials/CredentialsPage"));
+const ExecutionPage = lazy(() => import("@/features/executions/ExecutionPage"));
+const ExecutionsPage = lazy(() => import("@/features/executions/ExecutionsPage"));
 const FlowPage = lazy(() => import("@/features/designer/FlowPage"));
+const SettingsPage = lazy(() => import("@/features/settings/SettingsPage"));
 
 /** The pages by address, and the form to sign in with, which lies over whatever is open when the session ends. */
 export function App() {
@@ -25,6 +31,12 @@ export function App() {
             <Route path="/flows" component={FlowsPage} />
             <Route path="/flows/:name">{({ name }) => <FlowPage name={name} editing={false} key={name} />}</Route>
             <Route path="/flows/:name/draft">{({ name }) => <FlowPage name={name} editing key={name} />}</Route>
+            <Route path="/executions" component={ExecutionsPage} />
+            <Route path="/executions/:id">{({ id }) => <ExecutionPage id={id} key={id} />}</Route>
+            <Route path="/components" component={ComponentsPage} />
+            <Route path="/components/:name">{({ name }) => <ComponentPage name={name} key={name} />}</Route>
+            <Route path="/credentials" component={CredentialsPage} />
+            <Route path="/settings" component={SettingsPage} />
             <Route component={NotFound} />
           </Switch>
         </Suspense>

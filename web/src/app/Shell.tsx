@@ -11,14 +11,29 @@ import {
   useMantineColorScheme,
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { IconLogout, IconMoon, IconRoute, IconSun } from "@tabler/icons-react";
+import {
+  IconKey,
+  IconListDetails,
+  IconLogout,
+  IconMoon,
+  IconPuzzle,
+  IconRoute,
+  IconSettings,
+  IconSun,
+} from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import { useConnection } from "@/api/live";
 import { signOut, useSession } from "@/api/session";
 import mark from "@/app/mark.svg";
 
-const ROOMS = [{ label: "Flows", href: "/flows", icon: IconRoute }] as const;
+const ROOMS = [
+  { label: "Flows", href: "/flows", icon: IconRoute },
+  { label: "Executions", href: "/executions", icon: IconListDetails },
+  { label: "Components", href: "/components", icon: IconPuzzle },
+  { label: "Credentials", href: "/credentials", icon: IconKey },
+  { label: "Settings", href: "/settings", icon: IconSettings },
+] as const;
 
 /** What surrounds every page: the rooms of the platform, the connection, light and dark. */
 export function Shell({ children }: { children: ReactNode }) {

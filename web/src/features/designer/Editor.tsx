@@ -12,7 +12,6 @@ import {
 import { useState } from "react";
 import { useStore } from "zustand";
 import type { Flow } from "@/api/flows";
-import { Canvas } from "@/features/designer/Canvas";
 import { Chooser, type Chosen } from "@/features/designer/Chooser";
 import { type Command, keyLabel } from "@/features/designer/commands";
 import type { Draft } from "@/features/designer/draft";
@@ -24,6 +23,7 @@ import { PublishPanel } from "@/features/designer/PublishPanel";
 import { SaveBadge } from "@/features/designer/SaveBadge";
 import { StepPanel } from "@/features/designer/StepPanel";
 import { TextPanel } from "@/features/designer/TextPanel";
+import { Canvas } from "@/graph/Canvas";
 import { addStep, freeId, insertStep, read, removeStep } from "@/graph/document";
 import { inOrder } from "@/graph/layout";
 import { Empty } from "@/ui/Empty";
@@ -188,9 +188,6 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
               onSelect={select}
               onAdd={(after) => setBeside({ what: "choose", after, between: false })}
               about={(step) => ({
-                live: null,
-                revision: null,
-                newer: null,
                 mistakes: mistakes.filter((each) => each.step === step.id && each.severity === "error").length,
               })}
             />

@@ -3,10 +3,10 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { type Flow, flows, openedDraft } from "@/api/flows";
-import { Canvas } from "@/features/designer/Canvas";
 import { DraftPage } from "@/features/designer/DraftPage";
 import { FlowMenu } from "@/features/flows/FlowMenu";
 import { flowState } from "@/features/flows/flowState";
+import { Canvas } from "@/graph/Canvas";
 import { read, type Step } from "@/graph/document";
 import { Empty } from "@/ui/Empty";
 import { Refusal } from "@/ui/Refusal";
@@ -103,7 +103,6 @@ function Running({ flow, number }: { flow: Flow; number: number }) {
     live: flow.deployment?.steps.find((each) => each.id === step.id) ?? null,
     revision: flow.deployment?.components[step.id]?.revision ?? null,
     newer: flow.outdated.find((each) => each.step === step.id)?.latest ?? null,
-    mistakes: 0,
   });
   return <Canvas steps={document.steps} selected={selected} onSelect={setSelected} about={about} />;
 }

@@ -5,15 +5,31 @@ import { memo } from "react";
 import type { components } from "@/api/schema";
 import type { Step } from "@/graph/document";
 import { tone } from "@/ui/tone";
+import { span } from "@/ui/when";
 
-export interface StepNodeData extends Record<string, unknown> {
+/** What a page shows of a step beside what is written of it; everything may be absent. */
+export interface StepAbout {
+  /** What the step's host says of itself. */
+  live?: components["schemas"]["StepView"] | null;
+  /** The revision it runs. */
+  revision?: number | null;
+  /** The latest revision, when that is another one. */
+  newer?: number | null;
+  mistakes?: number;
+  /** What became of it in one execution. */
+  outcome?: StepOutcome | null;
+}
+
+export interface StepOutcome {
+  state: "done" | "failed" | "delayed" | "skipped" | "waiting";
+  /** Messages. */
+  count: number;
+  /** Microseconds in the component's code. */
+  took: number;
+}
+
+export interface StepNodeData extends StepAbout, Record<string, unknown> {
   step: Step;
-  /** What the step's host says of itself; null when the document does not run. */
-  live: components["schemas"]["StepView"] | null;
-  /** The revision it runs; null when it does not. */
-  revision: number | null;
-  newer: number | null;
-  mistakes: number;
   onAdd: (() => void) | null;
 }
 
@@ -28,9 +44,11 @@ const HOST_COLORS: Record<string, string> = {
   failed: "red",
 };
 
+const OUTCOME_COLORS = { done: "teal", failed: "red", delayed: "orange", skipped: "gray", waiting: "gray" } as const;
+
 /** A step on the canvas: what it is, and how it is when it runs. */
 export const StepNode = memo(function StepNode({ data, selected }: NodeProps<StepNodeType>) {
-  const { step, live, revision, newer, mistakes, onAdd } = data;
+  const { step, live = null, revision = null, newer = null, mistakes = 0, outcome = null, onAdd } = data;
   return (
     <Paper
       withBorder
@@ -75,6 +93,15 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
           {live.waiting > 0 && <Figure label="messages waiting" value={`⧗ ${live.waiting}`} />}
           {live.failed > 0 && <Figure label="failed" value={`✕ ${live.failed}`} color={tone("red")} />}
           <Figure label="memory" value={`${Math.round(live.memory / 2 ** 20)} MB`} />
+        </Group>
+      )}
+      {outcome !== null && (
+        <Group gap={8} mt={4}>
+          <Badge size="xs" variant="light" color={OUTCOME_COLORS[outcome.state]}>
+            {outcome.state}
+          </Badge>
+          <Figure label="messages" value={`${outcome.count}`} />
+          <Figure label="in its code" value={span(outcome.took)} />
         </Group>
       )}
       {live?.warning && (

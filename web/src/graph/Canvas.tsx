@@ -2,9 +2,9 @@ import "@xyflow/react/dist/style.css";
 import { useComputedColorScheme } from "@mantine/core";
 import { Background, Controls, MarkerType, MiniMap, ReactFlow, useReactFlow, useStore } from "@xyflow/react";
 import { useEffect, useMemo } from "react";
-import { StepNode, type StepNodeData } from "@/features/designer/StepNode";
 import type { Step } from "@/graph/document";
 import { edges, inOrder, places, STEP } from "@/graph/layout";
+import { type StepAbout, StepNode } from "@/graph/StepNode";
 
 const NODE_TYPES = { step: StepNode };
 const MINIMAP_FROM = 12;
@@ -17,7 +17,7 @@ interface Props {
   /** Somebody wants a step after this one; absent: nothing can be added. */
   onAdd?: (after: string) => void;
   /** What a step shows beside what is written of it. */
-  about: (step: Step) => Omit<StepNodeData, "step" | "onAdd">;
+  about: (step: Step) => StepAbout;
 }
 
 /** The steps of one document, where `places` puts them. Nodes are computed from the document, never kept. */
