@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headrace_host.failure import failure
-from headrace_sdk import Logger, Message
+from headrace_sdk import BodyError, Logger, Message
 from headrace_sdk.encoding import to_json
 
 if TYPE_CHECKING:
@@ -114,4 +114,6 @@ def data_keys(data: Message | Any) -> bytes:
 
 
 def _object(value: Mapping[str, Any], what: str) -> bytes:
+    if not isinstance(value, Mapping):
+        raise BodyError(f"{what} is {type(value).__name__}; it must be a dict")
     return to_json(dict(value), what)

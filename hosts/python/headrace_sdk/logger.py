@@ -31,6 +31,9 @@ class Logger:
     def warn(self, text: object, *arguments: object, **fields: object) -> None:
         self._write("warn", text, arguments, {**self._fields, **fields})
 
+    warning = warn
+    """As Python's own loggers call it."""
+
     def error(self, text: object, *arguments: object, **fields: object) -> None:
         self._write("error", text, arguments, {**self._fields, **fields})
 

@@ -132,7 +132,7 @@ class StepLog:
 
     def platform(self, level: str, text: str, **context: str) -> None:
         """A line of Headrace's own about this step."""
-        self.write(level, text, source="platform", **context)  # type: ignore[arg-type]
+        self.write(level, text.rstrip(), source="platform", **context)  # type: ignore[arg-type]
 
     def _may_write(self) -> bool:
         second = int(time.monotonic())

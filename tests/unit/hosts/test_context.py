@@ -29,3 +29,8 @@ def test_only_what_a_message_has_is_sent(data: object, keys: bytes) -> None:
 def test_headers_must_be_json_as_well() -> None:
     with pytest.raises(BodyError, match=r"headers\.h is bytes"):
         data_keys(Message(1, headers={"h": b"1"}))
+
+
+def test_what_must_be_a_dict_is_named_when_it_is_none() -> None:
+    with pytest.raises(BodyError, match="headers is list; it must be a dict"):
+        data_keys(Message(1, headers=[("h", "1")]))  # type: ignore[arg-type]

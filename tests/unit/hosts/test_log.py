@@ -60,6 +60,11 @@ def test_children_add_fields_and_inherit(lines: Lines) -> None:
     assert lines[0]["fields"] == {"a": 1, "b": 2, "c": 3}
 
 
+def test_a_warning_may_be_called_as_python_calls_it(lines: Lines) -> None:
+    lines.log.logger(1).warning("%d left", 2)
+    assert (lines[0]["level"], lines[0]["text"]) == ("warn", "2 left")
+
+
 def test_logging_is_taken_over_with_its_levels_and_the_call(lines: Lines) -> None:
     take_over_logging(lines.log, "debug")
     token = current_call.set(7)

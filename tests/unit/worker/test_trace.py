@@ -75,3 +75,9 @@ def test_fields_too_large_for_a_line_are_left_out(monkeypatch: pytest.MonkeyPatc
     shelf = Shelf()
     log(shelf).write("info", "look", fields={"much": "x" * LONGEST_ENTRY})
     assert shelf.lines[0]["text"] == "look" and "fields" not in shelf.lines[0]
+
+
+def test_a_traceback_leaves_no_empty_line_behind() -> None:
+    shelf = Shelf()
+    log(shelf).platform("error", "Traceback …\nValueError: bad\n")
+    assert shelf.lines[0]["text"] == "Traceback …\nValueError: bad"
