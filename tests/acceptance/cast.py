@@ -27,6 +27,16 @@ async def listen(ctx: Context, cfg: dict[str, str]) -> None:
         while True:
             time.sleep(1)  # its connection stays open
 """
+CARELESS = """
+import asyncio
+from headrace_sdk import Context
+from events import listen as honest
+kept = []
+async def process(ctx: Context, msg: object, cfg: dict[str, str]) -> None:
+    kept.append(asyncio.create_task(honest(ctx, cfg)))
+"""
+"""One more connection at every call."""
+SOURCES = {"deaf": LISTEN_ON, "careless": CARELESS}
 HOOKS = {
     "hooked": (
         "import time\n"
@@ -120,10 +130,10 @@ def _source(version: str) -> dict[str, str]:
         files = good("source", 1)
         files["events.py"] += HOOKS[version]
         return files
-    if version == "deaf":
+    if version in SOURCES:
         files = good("source", 1)
-        files["deaf.py"] = LISTEN_ON
-        files["component.json"] = files["component.json"].replace('"events.py"', '"deaf.py"')
+        files[f"{version}.py"] = SOURCES[version]
+        files["component.json"] = files["component.json"].replace('"events.py"', f'"{version}.py"')
         return files
     return good("source", int(version))
 

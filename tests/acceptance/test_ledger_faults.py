@@ -110,6 +110,29 @@ async def test_the_old_version_gets_the_flow_back_when_startup_of_the_new_source
         assert (await trial.log("source")).count("subscribed") == 2, "its own startup ran again"
 
 
+async def test_the_old_version_gets_the_flow_back_when_the_new_source_opens_one_more_connection_at_every_call(
+    running: Platform, cast: Cast
+) -> None:
+    often = {"source": {"poll_interval": "100ms"}}
+    async with Trial(running, use=cast.use(), more=often, leak_guard="stop") as trial:
+        await trial.live()
+        async with trial.load():
+            bad = await trial.publish(use=cast.use(source="careless"))
+            failed = await trial.reaches(bad, "failed")
+            assert "stopped by the leak guard: the trigger leaks sockets" in failed["reason"]
+            assert (await trial.record(bad, "handed_back"))["handed_back"] in failed["reason"]
+            await trial.reaches(1, "live")
+            later = trial.ledger.account.sent
+            await until(lambda: later in trial.ledger.account.arrivals, what="events pass again")
+        kept = await trial.kept(bad)
+        assert kept["failed_step"] == "source"
+        assert any("async def listen" in line for line in kept["log"]), kept["log"]
+        account = await trial.settled()
+        assert (account.lost, account.repeats, account.doubled) == ([], 0, []), account
+        assert account.most_connections <= 10
+        await trial.alone(1)
+
+
 async def test_a_trigger_that_ignores_stop_is_killed_before_the_new_one_begins(running: Platform, cast: Cast) -> None:
     deaf, good = cast.use(source="deaf"), cast.use()
     async with Trial(running, use=deaf) as trial:

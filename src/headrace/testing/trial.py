@@ -44,6 +44,7 @@ def chain(
     fields: Mapping[str, Mapping[str, Any]] | None = None,
     more: Mapping[str, Mapping[str, Any]] | None = None,
     webhook: bool = False,
+    leak_guard: str = "warn",
 ) -> dict[str, Any]:
     """A document of ``hosts`` steps in a row: ``source``, ``middle``, ``middle2``, …, ``sink``.
 
@@ -69,7 +70,7 @@ def chain(
         if use and named in use:
             step["version"] = use[named]
         step.update((more or {}).get(named, {}))
-    return {"flow": name, "type": "real-time", "steps": steps}
+    return {"flow": name, "type": "real-time", "leak_guard": leak_guard, "steps": steps}
 
 
 class Trial:
