@@ -34,7 +34,12 @@ _PASSED_ON = re.compile(
     re.IGNORECASE,
 )
 _VARIABLE = re.compile(r"\$\{(\w+)\??\}")
-_NOISE = re.compile(r"npm (warn|WARN) (Unknown (env|user|project|global|builtin) config|config (only|production) )")
+_NOISE = re.compile(
+    r"npm (warn|WARN) (Unknown (env|user|project|global|builtin) config|config (only|production) )"
+    r"|npm (error|ERR!)( (Log files were not written.*|aliases: .*|Run \"npm help .*))?$"
+)
+_HELP = re.compile(r"npm (error|ERR!) Usage:$")
+"""From here on npm tells all its options, eighty lines of them."""
 _REQUEST = re.compile(r"npm http (fetch|cache) ")
 _CODE = re.compile(r"npm (?:error|ERR!) code (\w+)")
 
@@ -124,13 +129,16 @@ class _Lines:
         self._log = log
         self._began = self._last = time.monotonic()
         self._requests = 0
+        self._helps = False
         self.codes: set[str] = set()
 
     def output(self, text: str) -> None:
         """Take a line."""
         if _REQUEST.match(text):
             self._requests += 1
-        elif not _NOISE.match(text):
+        elif _HELP.match(text):
+            self._helps = True
+        elif not _NOISE.match(text) and not (self._helps and text.startswith("npm ")):
             self.codes.update(_CODE.findall(text))
             self._last = time.monotonic()
             self._log.output(text)
