@@ -125,6 +125,18 @@ async def test_what_lacks_an_output_the_new_steps_read_is_parked(plane: Plane) -
     assert "$steps.hook" in parked[0].failure.message
 
 
+async def test_what_is_for_another_step_is_not_parked_for_one_that_is_gone(plane: Plane) -> None:
+    old, new = flow(plane, step("work"), step("other")), flow(plane, step("other"), epoch=2)
+    await journal.prepare(plane.bus, old)
+    await put(plane, old, "work", 1, to="other")
+    await put(plane, old, "work", 2, to="work")
+    await journal.prepare(plane.bus, new)
+    assert await journal.take_over(plane.bus, old, new) == journal.TakenOver(parked=1)
+    assert [error.message.id for error in await plane.errors(old, "work")] == ["m2"]
+    told = [(fact.kind, fact.message, fact.opened) for fact in await plane.facts(old) if fact.step == "work"]
+    assert sorted(told) == [("failed", "m2", -1), ("skipped", "m1", -1)]
+
+
 async def test_an_unreadable_entry_does_not_stop_a_take_over(plane: Plane) -> None:
     old, new = flow(plane, step("work")), flow(plane, step("work"), epoch=2)
     await journal.prepare(plane.bus, old)

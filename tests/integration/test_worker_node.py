@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
-from tests.integration.test_worker import arrived, errors, listener, logged, step_state
+from tests.integration.test_worker import action, arrived, errors, listener, logged, step_state
 from tests.integration.test_worker import hook as python_hook
 
-from headrace.flows.deployment import Retry, StepSpec
+from headrace.flows.deployment import DeploymentSpec, Retry, StepSpec
 from headrace.testing.plane import Plane, until
 
 pytestmark = pytest.mark.needs("node")
@@ -235,3 +236,82 @@ async def test_a_component_that_does_not_load_fails_the_deployment_with_its_own_
     worker = await plane.run(spec)
     state = await worker.reach("failed")
     assert "Cannot find module 'left-pad'" in state.reason
+
+
+ROUTES = {
+    "python": (
+        "from headrace_sdk import EmitError, Message\n"
+        "async def process(ctx, msg):\n"
+        "    to = msg.body['to']\n"
+        "    message = Message({'for': to}, headers={'X-Eio-Routing-Key': to, 'h': 1})\n"
+        "    if msg.body.get('returned'):\n"
+        "        return message\n"
+        "    try:\n"
+        "        await ctx.emit(message)\n"
+        "    except EmitError as error:\n"
+        "        return {'refused': error.reason}\n"
+    ),
+    "node": (
+        "exports.process = async function ({ body: { to, returned } }) {\n"
+        "  const message = { body: { for: to }, headers: { 'X-Eio-Routing-Key': to, h: 1 } };\n"
+        "  if (returned) return message;\n"
+        "  try {\n"
+        "    await this.emit('data', message);\n"
+        "  } catch (error) {\n"
+        "    return { body: { refused: error.reason } };\n"
+        "  }\n"
+        "};\n"
+    ),
+}
+SEEN = "def process(msg):\n    return [msg.body, msg.headers]\n"
+
+
+@pytest.mark.parametrize("language", ROUTES)
+async def test_a_message_may_name_the_one_step_that_gets_it(plane: Plane, language: str) -> None:
+    source = ROUTES[language]
+    router = node(plane, "router", source) if language == "node" else action(plane, "router", source)
+    after = [action(plane, "left", SEEN), action(plane, "right", SEEN, when="$not(body.for = 'nobody')")]
+    spec = branched(plane, python_hook(plane), router, *after)
+    worker = await plane.live(spec)
+    for body in ({"to": "left"}, {"to": "right"}, {"to": ""}, {"to": "elsewhere"}, {"to": "gone", "returned": True}):
+        await plane.send(spec, body)
+    refused = [{"refused": "no-such-step"}, {}]
+    both = [{"for": ""}, {"h": 1}]
+    assert await arrived(plane, spec, "left", 3) == [[{"for": "left"}, {"h": 1}], both, refused]
+    assert await arrived(plane, spec, "right", 3) == [[{"for": "right"}, {"h": 1}], both, refused]
+    [error] = await errors(plane, spec, "router")
+    assert error.failure.reason == "no-such-step"
+    assert "names `gone`, which is no step after `router`; after it: `left`, `right`" in error.failure.message
+    await worker.stop()
+    facts = [fact for fact in await plane.facts(spec) if fact.kind == "skipped"]
+    assert sorted(fact.step for fact in facts) == ["left", "right"]
+
+
+def branched(plane: Plane, trigger: StepSpec, router: StepSpec, *after: StepSpec) -> DeploymentSpec:
+    """All of ``after`` come after the router."""
+    chain = plane.chain(trigger, router)
+    changed = msgspec.structs.replace(chain.steps[1], successors=tuple(step.id for step in after))
+    rest = tuple(msgspec.structs.replace(step, after=(router.id,)) for step in after)
+    return msgspec.structs.replace(chain, steps=(chain.steps[0], changed, *rest))
+
+
+async def test_a_trigger_may_name_the_one_step_that_gets_its_event(plane: Plane) -> None:
+    source = """
+    exports.listen = async function () {
+      const emit = (to) => this.emit('data', { body: { to }, headers: { 'x-eio-routing-key': to } });
+      const refused = await emit('nowhere').catch((error) => error.reason);
+      await emit('left');
+      await this.emit('data', { body: { refused } });
+      await new Promise(() => {});
+    };
+    """
+    trigger = node(plane, "source", source, kind="trigger", trigger_type="listener")
+    after = [action(plane, "left", SEEN), action(plane, "right", SEEN)]
+    chain = plane.chain(trigger)
+    changed = msgspec.structs.replace(chain.steps[0], successors=("left", "right"))
+    rest = tuple(msgspec.structs.replace(step, after=("source",)) for step in after)
+    spec = msgspec.structs.replace(chain, steps=(changed, *rest))
+    await plane.live(spec)
+    told = [{"refused": "no-such-step"}, {}]
+    assert await arrived(plane, spec, "left", 2) == [[{"to": "left"}, {}], told]
+    assert await arrived(plane, spec, "right", 1) == [told]

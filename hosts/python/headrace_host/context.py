@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headrace_host.failure import failure
 from headrace_sdk import BodyError, Logger, Message
 from headrace_sdk.encoding import to_json
+from headrace_sdk.reply import answered
 
 if TYPE_CHECKING:
     from headrace_host.call import Call
@@ -92,8 +93,11 @@ class HostContext:
     def update_keys(self, keys: Mapping[str, Any]) -> Emission:
         return self._call.emit("update_keys", b'"keys":' + _object(keys, "keys"))
 
-    def http_reply(self, body: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Emission:
-        parts = (b"%d" % status, _object(headers or {}, "headers"), to_json(body, "body"))
+    def http_reply(
+        self, body: Any = None, *, status: int | None = None, headers: Mapping[str, Any] | None = None
+    ) -> Emission:
+        number, kept = answered(status, headers)
+        parts = (b"%d" % number, _object(kept, "headers"), to_json(body, "body"))
         return self._call.emit("http_reply", b'"status":%b,"headers":%b,"body":%b' % parts)
 
 

@@ -102,6 +102,8 @@ class Context(Protocol):
         """Write back changed values of the step's credential."""
         ...
 
-    def http_reply(self, body: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Emission:
-        """Answer the caller who waits for the flow's reply."""
+    def http_reply(
+        self, body: Any = None, *, status: int | None = None, headers: Mapping[str, Any] | None = None
+    ) -> Emission:
+        """Answer the caller who waits for the flow's reply: with 200 unless ``status`` says another."""
         ...

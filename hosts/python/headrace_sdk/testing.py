@@ -25,6 +25,7 @@ from headrace_sdk.errors import AttachmentError, EmitError
 from headrace_sdk.logger import Logger, filled_in
 from headrace_sdk.message import Message
 from headrace_sdk.outputs import outputs
+from headrace_sdk.reply import answered
 from headrace_sdk.signature import parameters
 
 __all__ = ["Attachments", "Line", "MemoryFiles", "RecordingContext", "play", "run"]
@@ -90,8 +91,11 @@ class RecordingContext:
         self.keys.update(keys)
         return _Settled(self.refuse)
 
-    def http_reply(self, body: Any = None, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Emission:
-        self.replies.append((status, body, dict(headers or {})))
+    def http_reply(
+        self, body: Any = None, *, status: int | None = None, headers: Mapping[str, Any] | None = None
+    ) -> Emission:
+        number, kept = answered(status, headers)
+        self.replies.append((number, body, kept))
         return _Settled(self.refuse)
 
 

@@ -18,7 +18,7 @@ from headrace.bus.buckets import Bucket
 from headrace.bus.client import Bus, Entry, JournalFull
 from headrace.bus.message import Failure, Message
 from headrace.bus.objects import reference_headers
-from headrace.bus.parking import park
+from headrace.bus.parking import leave_out, park
 from headrace.errors import NotFound
 from headrace.flows.deployment import CARRY_ALL, DeploymentSpec, StepSpec
 from headrace.flows.graph import Graph
@@ -209,6 +209,9 @@ async def take_over(bus: Bus, old: DeploymentSpec, new: DeploymentSpec | None) -
         async for entry in _left_over(bus, old, step):
             message = _readable(entry)
             if message is None:
+                continue
+            if heir is None and message.to not in ("", step.id):
+                await leave_out(bus, old, step.id, message)
                 continue
             failure = _hindrance(step.id, needed, message)
             while True:

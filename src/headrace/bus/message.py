@@ -47,6 +47,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attachments: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
     """What a component says about its message, handed on to the next one as it is."""
+    to: str = ""
+    """The one of the steps that come after which is to process it; empty: all of them."""
     passthrough: dict[str, Output] = {}
     attempt: int = 1
     rerun_of: str | None = None

@@ -16,7 +16,7 @@ from headrace.bus import subjects
 from headrace.bus.client import Stored
 from headrace.bus.large import Body, shed
 from headrace.bus.message import Failure, Message
-from headrace.errors import HeadraceError, TooLarge
+from headrace.errors import HeadraceError, Refused, TooLarge
 from headrace.flows.deployment import StepSpec
 from headrace.worker import frames
 from headrace.worker.call import Call
@@ -25,6 +25,7 @@ from headrace.worker.host import Host
 from headrace.worker.mapper import carried
 from headrace.worker.outbox import Outbox
 from headrace.worker.output import OutputIds, Outputs
+from headrace.worker.route import routed
 from headrace.worker.shared import Shared
 from headrace.worker.snapshot import Snapshot, merged, replaced
 from headrace.worker.trace import StepLog
@@ -115,6 +116,11 @@ class Emissions:
         if call.emitted is None:
             call.emitted = Outputs(self.ids, message.id)
         output_id = call.emitted.add(frame)
+        try:
+            to, headers = routed(frame.headers, self._step)
+        except Refused as error:
+            self._reject(call, frame, Failure(name="NoSuchStep", message=error.message, reason=error.reason))
+            return
         out = Message(
             id=output_id,
             execution=message.execution,
@@ -122,7 +128,8 @@ class Emissions:
             body=frame.body,
             at=message.at,
             parent=message.id,
-            headers=frame.headers,
+            headers=headers,
+            to=to,
             attachments=frame.attachments,
             metadata=frame.metadata,
             passthrough=carried(self._step, message),
@@ -130,14 +137,14 @@ class Emissions:
         )
         if len(body) > self._limit:
             text = f"the body has {len(body)} bytes; the limit (message_limit) is {self._limit}"
-            self._too_large(call, frame, text)
+            self._reject(call, frame, Failure(name="TooLarge", message=text, reason="too-large"))
             return
         large: tuple[Body, ...] = ()
         if len(body) > self._inline or len(data := envelope.encode(out)) > self._inline:
             data, large = shed(out, self._inline)
             if len(data) > LARGEST_ENVELOPE:
                 text = f"with headers and attachments the message has {len(data)} bytes; at most {LARGEST_ENVELOPE}"
-                self._too_large(call, frame, text)
+                self._reject(call, frame, Failure(name="TooLarge", message=text, reason="too-large"))
                 return
         call.unconfirmed += 1
         counted = out.id if call.emitted.keep(frame, out.id) else ""
@@ -146,10 +153,11 @@ class Emissions:
         else:
             self.outbox.store(data, out.id, lambda result: self._answered(call, frame, result, counted), large)
 
-    def _too_large(self, call: Call, frame: frames.Frame, text: str) -> None:
+    def _reject(self, call: Call, frame: frames.Frame, why: Failure) -> None:
+        """What cannot be emitted: the component is told, or, where it does not wait, its call fails."""
         if not frame.confirm:
-            call.failure = Failure(name="TooLarge", message=text, reason="too-large")
-        self._refuse(frame, "too-large", text)
+            call.failure = why
+        self._refuse(frame, why.reason, why.message)
 
     def _answered(self, call: Call, frame: frames.Frame, result: Stored | HeadraceError, counted: str) -> None:
         if isinstance(result, Stored):

@@ -69,7 +69,7 @@ class Endings:
         self._owner.release(call.held)
 
     def skipped(self, call: Call) -> None:
-        """The step's condition was false."""
+        """The step's condition was false, or the message is for another step."""
         self._note(call, "skipped", -1, seq=max(call.held.key, 0))
         self._owner.release(call.held)
 

@@ -317,6 +317,10 @@ class Step:
             self.log.platform("error", f"journal entry {held.key} is no message and is left out: {error}")
             self.release(held)
             return
+        if message.to and message.to != self.step.id:
+            self.received += 1
+            self._endings.skipped(Call(held, message, now_us() - held.stored_us))  # it is for another one
+            return
         complete = message
         if (message.passthrough or message.large is not None) and (missing := lacking(message)):
             if held.bodies is None:

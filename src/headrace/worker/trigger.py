@@ -18,7 +18,7 @@ from headrace.bus.control import Leak, StepState
 from headrace.bus.large import shed
 from headrace.bus.message import Failure, Message
 from headrace.bus.trace import Fact
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, Refused
 from headrace.flows.deployment import StepSpec
 from headrace.ids import derived_id, new_id
 from headrace.worker import frames
@@ -27,6 +27,7 @@ from headrace.worker.endings import error_entry
 from headrace.worker.guard import Guard
 from headrace.worker.host import Host, now_us
 from headrace.worker.outbox import Outbox
+from headrace.worker.route import routed
 from headrace.worker.shared import Shared
 from headrace.worker.snapshot import Snapshot, merged, replaced
 from headrace.worker.step import Step
@@ -287,6 +288,12 @@ class Trigger:
             self._refuse(frame, "too-large", f"the body has {size} bytes; the limit (message_limit) is {limit}")
             self._check_idle()
             return
+        try:
+            to, headers = routed(frame.headers, self.step)
+        except Refused as error:
+            self._refuse(frame, error.reason, error.message)
+            self._check_idle()
+            return
         own = None if frame.id is None else str(frame.id)
         event = Message(
             id=new_id() if own is None else derived_id(self._shared.spec.flow_id, self.step.id, "own", own),
@@ -294,7 +301,8 @@ class Trigger:
             step=self.step.id,
             body=frame.body,
             at=now_us() // 1000,
-            headers=frame.headers,
+            headers=headers,
+            to=to,
             attachments=frame.attachments,
             metadata=frame.metadata,
         )
