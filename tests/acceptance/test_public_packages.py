@@ -165,13 +165,21 @@ def test_bodies_of_some_megabytes_pass_from_step_to_step(archive: Stage) -> None
     )
     for count in (10, 20_000):
         archive.headrace.hook("rows", {"rows": count})
-        weight = archive.arrived("rows")[-1]
-        until(lambda: archive.office.arrived["rows"][-1]["last"] == count - 1, what="the rows are weighed")  # noqa: B023
+    first, second = archive.arrived("rows", 2)
+    assert (first["last"], second["last"]) == (9, 19_999)
     rows = [{"number": number, "text": f"row {number} " * 20} for number in range(20_000)]
     text = json.dumps(rows, separators=(",", ":"))
-    weight = archive.office.arrived["rows"][-1]["weight"]
-    assert weight == {"rows": 20_000, "size": len(text), "sha256": sha256(text.encode())}
+    assert second["weight"] == {"rows": 20_000, "size": len(text), "sha256": sha256(text.encode())}
     assert len(text) > 2 * 1024 * 1024
+    assert f"{len(text)} characters came" in archive.headrace("logs", "rows", "weight"), "the runtime library's log"
+
+
+def test_what_the_platforms_own_interface_would_tell_is_refused_at_once(archive: Stage) -> None:
+    archive.run("asking", WEBHOOK | {"reply": "wait"}, of_archive("flow", "flowOf"))
+    assert archive.headrace.hook("asking", {}).json()["reason"] == "step-failed"
+    assert "Request failed with status code 401" in archive.headrace("logs", "asking", "flow"), (
+        "its key opens objects only"
+    )
 
 
 def test_what_was_put_at_a_signed_address_is_an_attachment_like_others(archive: Stage) -> None:

@@ -3,13 +3,21 @@
 /** An exception in the protocol's form, told from the component's side. */
 
 const path = require('node:path');
-const { inspect } = require('node:util');
+const { inspect, types } = require('node:util');
 
 const HOST = path.dirname(__dirname) + path.sep;
 const LONGEST = 32_000;
 const DEEPEST = 5;
 const FRAME_OF_NODE = /^ {4}at .*node:/;
 const FRAME_INSIDE_NODE = /^ {4}at .*node:internal\//;
+
+/**
+ * Also those of a `vm` context, which has a class of its own for them.
+ *
+ * @param {unknown} value
+ * @returns {value is Error}
+ */
+const isError = (value) => value instanceof Error || types.isNativeError(value);
 
 /** @typedef {{name: string, message: string, stack: string}} Failure */
 
@@ -33,7 +41,7 @@ function failure(thrown) {
 function named(thrown) {
   if (thrown === null || typeof thrown !== 'object') return 'Error';
   if (typeof thrown.name === 'string' && thrown.name && thrown.name !== 'Error') return thrown.name;
-  const own = thrown instanceof Error ? thrown.constructor?.name : '';
+  const own = isError(thrown) ? thrown.constructor?.name : '';
   return own || 'Error';
 }
 
@@ -94,4 +102,4 @@ function shortened(text) {
   return kept.toWellFormed();
 }
 
-module.exports = { failure };
+module.exports = { failure, isError };

@@ -3,6 +3,7 @@
 /** Hooks and design-time functions: promises, callbacks, and what their results mean. */
 
 const { given } = require('./errors');
+const { isError } = require('./failure');
 
 /** @typedef {(this: unknown, ...args: any[]) => any} Function_ */
 
@@ -62,7 +63,7 @@ async function verification(verify, context, credentials) {
 /** @param {any} said */
 function worded(said) {
   if (typeof said === 'string') return said;
-  const found = said instanceof Error ? said.message : (said?.reason ?? said?.message ?? said?.details);
+  const found = isError(said) ? said.message : (said?.reason ?? said?.message ?? said?.details);
   return found === undefined || found === null ? '' : String(found?.message ?? found);
 }
 

@@ -2,7 +2,7 @@
 
 /** The step's log: where lines go, and what values look like in them. */
 
-const { failure } = require('./failure');
+const { failure, isError } = require('./failure');
 const { frame } = require('./frames');
 
 /** The protocol's levels with bunyan's numbers. */
@@ -65,7 +65,7 @@ function plain(value, depth = DEEPEST) {
   if (typeof value === 'string') return value.toWellFormed();
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value !== 'object') return String(value);
-  if (value instanceof Error) return failure(value).stack || failure(value).message;
+  if (isError(value)) return failure(value).stack || failure(value).message;
   if (typeof value.toJSON === 'function') return plainly(value, depth);
   if (depth === 0) return Array.isArray(value) ? `[${value.length} items]` : '{…}';
   if (Array.isArray(value)) return value.slice(0, MOST).map((item) => plain(item, depth - 1));

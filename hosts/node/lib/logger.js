@@ -3,7 +3,7 @@
 /** `this.logger`: the step's log as component code writes to it, in bunyan's manner. */
 
 const { format } = require('node:util');
-const { failure } = require('./failure');
+const { failure, isError } = require('./failure');
 const { LEVELS } = require('./log');
 
 /** @typedef {import('./log').Level} Level */
@@ -62,13 +62,13 @@ class Logger {
  */
 function line(args) {
   const [first, ...rest] = args;
-  if (first instanceof Error) {
+  if (isError(first)) {
     const { message, stack } = failure(first);
     return { text: rest.length ? format(...rest) : message, fields: { stack: stack || message } };
   }
   if (first === null || typeof first !== 'object' || Array.isArray(first)) return { text: formatted(args), fields: {} };
   const { msg, ...fields } = first;
-  if (fields.err instanceof Error) {
+  if (isError(fields.err)) {
     fields.stack = fields.err;
     delete fields.err;
   }
@@ -82,7 +82,7 @@ function line(args) {
  * @param {any[]} args
  */
 function formatted(args) {
-  return format(...args.map((each) => (each instanceof Error ? failure(each).stack || failure(each).message : each)));
+  return format(...args.map((each) => (isError(each) ? failure(each).stack || failure(each).message : each)));
 }
 
 module.exports = { Logger, line };
