@@ -142,7 +142,7 @@ class Host {
   async #load(received) {
     const component = await load(this.folder, received.main, received.kind, received.trigger_type);
     if (received.check) {
-      await component.verifyCredentials();
+      await component.verifyCredentials()?.catch((problem) => this.#fatal(problem, 'verify_credentials'));
     } else if (component.hooks.init) {
       const init = new Call(this, { call: 0 }, component.hooks.init, 'init');
       await answer(init.main, init.context, this.cfgFor({}), undefined).catch((problem) => this.#fatal(problem, 'init'));

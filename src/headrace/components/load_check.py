@@ -28,6 +28,8 @@ class _Failure:
     name: str
     message: str
     stack: str
+    of: str = ""
+    """What failed, when it was not the offer's own module."""
 
 
 _ENDED = _Failure("", "", "")
@@ -39,18 +41,22 @@ async def check(
     """Load each offer in a host of its own, started by ``command`` (made with ``socket=True``).
 
     A host that takes more than ``memory`` bytes is killed, as one in a flow would be. ``init`` hooks do not run. Raises
-    `Invalid` (``load-failed``) for the first that does not load; the component's own traceback is in the log then.
+    `Invalid` (``load-failed``) when something does not load, after all were tried; the component's own tracebacks are
+    in the log then.
     """
+    problems: list[str] = []
     for offer in offers:
-        log.stage(f"loading {offer.kind} {offer.name} ({offer.main})")
+        called = f"{offer.kind} {offer.name} ({offer.main})"
+        log.stage(f"loading {called}")
         failure = await _load(offer, command(offer), log, memory)
         if failure is not None:
             _log_failure(failure, log)
-            raise Invalid(
-                "load-failed",
-                f"{offer.kind} {offer.name} ({offer.main}) does not load: {_named(failure)}",
-                next_step="the traceback is in the build log",
-            )
+            problems.append(f"{failure.of or called} does not load: {_named(failure)}")
+            if failure.of:  # which every other offer would meet as well
+                break
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise Invalid("load-failed", problems[0] + more, next_step="the tracebacks are in the build log")
 
 
 async def _load(offer: Offer, command: Command, log: BuildLog, memory: int) -> _Failure | None:
@@ -128,7 +134,9 @@ async def _answer(reader: asyncio.StreamReader, log: BuildLog) -> _Failure | Non
         if frame.get("type") == "fatal":
             error = frame.get("error")
             told = error if isinstance(error, dict) else {}
-            return _Failure(*(str(told.get(key) or default) for key, default in _PARTS))
+            of = "verifyCredentials" if frame.get("hook") == "verify_credentials" else ""
+            name, message, stack = (str(told.get(key) or default) for key, default in _PARTS)
+            return _Failure(name, message, stack, of)
         if frame.get("type") == "log":
             log.output(str(frame.get("text", "")))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,14 @@ OFFER = Offer("action", "create", "create.py")
 READY = """sock.sendall(b'{"type":"ready","shape":"process"}\\n')"""
 
 
-async def load(tmp_path: Path, answer: str, *, memory: int = load_check.MEMORY, mode: sandbox.Mode = "auto") -> str:
+async def load(
+    tmp_path: Path,
+    answer: str,
+    *,
+    offers: Sequence[Offer] = (OFFER,),
+    memory: int = load_check.MEMORY,
+    mode: sandbox.Mode = "auto",
+) -> str:
     """Run the check with a host made of this code; returns what it logged."""
     code = f"import os, socket, sys, time; sock = socket.socket(fileno=3); frame = sock.recv(65536)\n{answer}\n"
     if os.geteuid() == 0 and not (sandbox.probe().available and mode == "auto"):
@@ -30,7 +38,7 @@ async def load(tmp_path: Path, answer: str, *, memory: int = load_check.MEMORY, 
         return sandbox.command((python, "-I", "-c", code), read=[sys.base_prefix], uid=210_998, socket=True, mode=mode)
 
     with BuildLog(tmp_path / "log") as log:
-        await load_check.check([OFFER], command, log, memory=memory)
+        await load_check.check(offers, command, log, memory=memory)
     return (tmp_path / "log").read_text()
 
 
@@ -61,6 +69,31 @@ async def test_a_host_that_fails(tmp_path: Path, answer: str, told: str) -> None
     with pytest.raises(Invalid, match=told) as caught:
         await load(tmp_path, answer)
     assert caught.value.reason == "load-failed"
+
+
+def fatal(keys: str) -> str:
+    return f"""sock.sendall(b'{{"type":"fatal",{keys}}}\\n')"""
+
+
+async def test_all_are_tried_and_the_log_has_each_that_fails(tmp_path: Path) -> None:
+    answer = f"if b'good' in frame: {READY}\nelse: " + fatal('"error":{"name":"KeyError"}')
+    offers = [Offer("action", "a", "a.py"), Offer("action", "good", "good.py"), Offer("action", "c", "c.py")]
+    with pytest.raises(Invalid, match=r"^action a \(a\.py\) does not load: KeyError \(and 1 more\)$"):
+        await load(tmp_path, answer, offers=offers)
+    assert (tmp_path / "log").read_text().splitlines() == [
+        "==> loading action a (a.py)",
+        "    KeyError",
+        "==> loading action good (good.py)",
+        "==> loading action c (c.py)",
+        "    KeyError",
+    ]
+
+
+async def test_what_all_offers_share_fails_once_and_by_its_name(tmp_path: Path) -> None:
+    answer = fatal('"hook":"verify_credentials","error":{"name":"KeyError","message":"x"}')
+    with pytest.raises(Invalid, match="verifyCredentials does not load: KeyError: x"):
+        await load(tmp_path, answer, offers=[OFFER, Offer("action", "other", "other.py")])
+    assert (tmp_path / "log").read_text().count("KeyError") == 1
 
 
 async def test_a_host_that_takes_too_much_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
