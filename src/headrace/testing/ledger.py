@@ -157,10 +157,12 @@ class Ledger:
 
         The other end of one may be gone, killed, while what it sent last is still to be read: that is not open.
         """
+        descriptors = [writer.get_extra_info("socket").fileno() for writer in self._sources]
+        present = [each for each in descriptors if each >= 0]  # below: closed, and to be counted out in a moment
         watched = select.poll()
-        for writer in self._sources:
-            watched.register(writer.get_extra_info("socket").fileno(), select.POLLRDHUP)
-        return len(self._sources) - len(watched.poll(0))
+        for each in present:
+            watched.register(each, select.POLLRDHUP)
+        return len(present) - len(watched.poll(0))
 
     async def _serve_source(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         account = self.account
