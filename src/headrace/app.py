@@ -47,6 +47,7 @@ from headrace.bus.program import require_version
 from headrace.bus.secrets import Secrets
 from headrace.components.build import Builder
 from headrace.components.descriptor import Language
+from headrace.components.hosts import Hosts
 from headrace.components.node_builder import NodeBuilder
 from headrace.components.python_builder import PythonBuilder
 from headrace.components.repositories import Repositories
@@ -164,7 +165,8 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
     repositories = Repositories(settings.repos_dir)
     secrets = Secrets(bus, Keyring(settings.credential_keys))
     variables = Variables(db, secrets)
-    design = Design(settings, str(HOSTS), variables)
+    hosts = Hosts(HOSTS, settings.sandbox, settings.host_uid_base, settings.step_memory)
+    design = Design(settings, hosts, variables)
     tokens_ = Tokens(db, secrets, settings.outside_url + CALLBACK)
     parts = Parts(
         settings=settings,
@@ -177,7 +179,7 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
         metrics=Metrics(),
         reconciler=Reconciler(db, bus, runtime, settings),
         recorder=Recorder(db, bus, settings, _drained(bus)),
-        builds=Builds(db, settings, repositories, _builders(settings), bus.publish, variables=variables.values),
+        builds=Builds(db, settings, repositories, _builders(settings, hosts), bus.publish, variables=variables.values),
         credentials=Credentials(db, secrets, design, tokens_),
         variables=variables,
         design=design,
@@ -341,24 +343,11 @@ def _runtime(settings: Settings, access: Access) -> ProcessRuntime:
     )
 
 
-def _builders(settings: Settings) -> dict[Language, Builder]:
-    python = PythonBuilder(
-        envs=settings.envs_dir,
-        cache=settings.uv_cache_dir,
-        hosts=HOSTS,
-        mode=settings.sandbox,
-        uid_base=settings.host_uid_base,
-        memory=settings.step_memory,
-    )
-    node = NodeBuilder(
-        envs=settings.envs_dir,
-        cache=settings.npm_cache_dir,
-        hosts=HOSTS,
-        mode=settings.sandbox,
-        uid_base=settings.host_uid_base,
-        memory=settings.step_memory,
-    )
-    return {"python": python, "node": node}
+def _builders(settings: Settings, hosts: Hosts) -> dict[Language, Builder]:
+    return {
+        "python": PythonBuilder(envs=settings.envs_dir, cache=settings.uv_cache_dir, hosts=hosts),
+        "node": NodeBuilder(envs=settings.envs_dir, cache=settings.npm_cache_dir, hosts=hosts),
+    }
 
 
 async def _keep_cli_token(db: Database, settings: Settings) -> None:

@@ -18,6 +18,7 @@ from tests.integration.pushes.shop import Shop, present
 
 from headrace.components.build import Builder
 from headrace.components.descriptor import Language
+from headrace.components.hosts import Hosts
 from headrace.components.node_builder import NodeBuilder
 from headrace.components.python_builder import PythonBuilder
 
@@ -58,14 +59,14 @@ def _python_builder(data: Path, _registry: Registry) -> Builder:
     wheels.mkdir()
     for version in ("1.0.0", "2.0.0"):
         make_wheel(wheels, "ledger", version, f"VALUE = '{version}'\n")
-    return PythonBuilder(envs=data / "envs", cache=data / "uv-cache", hosts=HOSTS, environ=offline(wheels))
+    return PythonBuilder(envs=data / "envs", cache=data / "uv-cache", hosts=Hosts(HOSTS), environ=offline(wheels))
 
 
 def _node_builder(data: Path, packages: Registry) -> Builder:
     for version in ("1.0.0", "2.0.0"):
         packages.add("ledger", version, {"index.js": f"exports.VALUE = '{version}';\n"})
     environ = {"npm_config_registry": packages.url, "HOME": str(data), "NO_PROXY": "127.0.0.1"}
-    return NodeBuilder(envs=data / "envs", cache=data / "npm-cache", hosts=HOSTS, environ=environ)
+    return NodeBuilder(envs=data / "envs", cache=data / "npm-cache", hosts=Hosts(HOSTS), environ=environ)
 
 
 def package(needs: str = "", **more: object) -> str:

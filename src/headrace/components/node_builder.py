@@ -22,22 +22,20 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from headrace import sandbox
-from headrace.components import load_check, node
+from headrace.components import node
 from headrace.components.build import Order
 from headrace.components.build_log import BuildLog
-from headrace.components.environment import Environments, give, is_root
+from headrace.components.environment import Environments, give
+from headrace.components.hosts import Hosts
 from headrace.components.node import Node
 from headrace.components.node_package import Lock, Package, find_lock, read_package
 from headrace.components.npm import Npm
 from headrace.components.program import run
-from headrace.errors import Invalid, Unavailable
-from headrace.flows.catalog import Offer
+from headrace.errors import Invalid
 from headrace.flows.deployment import Code
-from headrace.sandbox import Mode
 
 __all__ = ["NodeBuilder"]
 
@@ -71,31 +69,22 @@ class _Work:
 
 
 class NodeBuilder:
-    """A `Builder`. ``hosts`` is the folder of all hosts; ``uid_base`` is used when root runs the platform.
-
-    ``memory`` is what a component may take to load; ``find`` tells which Node.js there is, and is asked at each build.
-    """
+    """A `Builder`. ``find`` tells which Node.js there is, and is asked at each build."""
 
     def __init__(
         self,
         *,
         envs: Path,
         cache: Path,
-        hosts: Path,
-        mode: Mode = "auto",
-        uid_base: int = 210_000,
-        memory: int = load_check.MEMORY,
+        hosts: Hosts,
         environ: Mapping[str, str] | None = None,
         find: Callable[[], Node] = node.find,
     ) -> None:
         self._cache = cache
         self._hosts = hosts
-        self._mode = mode
-        self._uid_base = uid_base
-        self._memory = memory
         self._environ = dict(os.environ if environ is None else environ)
         self._find = find
-        self._user = uid_base if is_root() else os.geteuid()
+        self._mode, self._user = hosts.mode, hosts.builder
         self._envs = envs
         self._environments = Environments(envs, self._user)
 
@@ -103,7 +92,7 @@ class NodeBuilder:
         """See `Builder.build`."""
         package = read_package(order.code)
         found = await asyncio.to_thread(self._find)
-        self._check_way(found)
+        self._hosts.check_way(found.program, found.npm, self._hosts.folder / "node" / "host.js", self._envs / "x")
         log.stage(f"building with Node.js {found.version} and npm {found.npm_version}")
         tools = await self._tools(found)
         npm = Npm(found, tools, self._cache, self._user, self._mode, self._environ)
@@ -122,30 +111,14 @@ class NodeBuilder:
             root=str(order.code),
             interpreter=found.program,
             visible=(str(tools), *([str(env)] if env else []), *found.installation),
-            uid=self._uid_base + order.component_id if is_root() else None,
+            uid=self._hosts.user_of(order.component_id),
         )
-        offers = order.descriptor.offers("node").values()
-        each = {(offer.kind, offer.main, offer.trigger_type): offer for offer in offers}
-        command = partial(self._host_command, code, order.environment)
-        await load_check.check(each.values(), command, log, memory=self._memory)
+        await self._hosts.load(order.descriptor.offers("node").values(), order, code, log)
         return code
 
     async def keep_only(self, codes: Iterable[Code]) -> None:
         """See `Builder.keep_only`."""
         await self._environments.keep_only(codes)
-
-    def _check_way(self, found: Node) -> None:
-        """As root without bubblewrap, the users that code runs as must get to it by themselves."""
-        if not is_root() or sandbox.used(self._mode):
-            return
-        for path in (found.program, found.npm, str(self._hosts / "node" / "host.js"), str(self._envs / "x")):
-            closed = sandbox.barrier(path, self._user)
-            if closed is not None:
-                raise Unavailable(
-                    "folder-closed",
-                    f"component code, which runs as a user of its own, cannot get to {path}: {closed} is closed to it",
-                    next_step="make bubblewrap work (`headrace doctor` says how), or do not run Headrace as root",
-                )
 
     async def _tools(self, found: Node) -> Path:
         """A folder with ``node``, ``npm`` and ``npx`` for scripts, which are those that build, whatever PATH has."""
@@ -297,20 +270,6 @@ class NodeBuilder:
                 f"`npm run build` ended with status {status}",
                 next_step="what it printed is in the build log",
             )
-
-    def _host_command(
-        self, code: Code, environment: Callable[[Offer], Mapping[str, str]], offer: Offer
-    ) -> sandbox.Command:
-        arguments, folder = code.host(str(self._hosts), self._memory)
-        return sandbox.command(
-            arguments,
-            cwd=code.root,
-            read=[code.root, *code.visible, folder],
-            uid=code.uid,
-            env=environment(offer),
-            mode=self._mode,
-            socket=True,
-        )
 
 
 def _not_installed(message: str, kind: type[Invalid] = Invalid) -> Invalid:

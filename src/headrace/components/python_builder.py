@@ -19,9 +19,8 @@ import re
 import shutil
 import sys
 import tomllib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +28,13 @@ import uv
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from headrace import sandbox
-from headrace.components import load_check
 from headrace.components.build import Order
 from headrace.components.build_log import BuildLog
-from headrace.components.environment import Environments, give, give_top, is_root, local_paths
+from headrace.components.environment import Environments, give, give_top, local_paths
+from headrace.components.hosts import Hosts
 from headrace.components.program import run
 from headrace.errors import Invalid, Unavailable
-from headrace.flows.catalog import Offer
 from headrace.flows.deployment import Code
-from headrace.sandbox import Mode
 
 __all__ = ["PythonBuilder", "passed_on"]
 
@@ -66,28 +63,20 @@ def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class PythonBuilder:
-    """A `Builder`. ``hosts`` is the folder of all hosts; ``uid_base`` is used when root runs the platform.
-
-    ``memory`` is what a component may take to load.
-    """
+    """A `Builder`."""
 
     def __init__(
         self,
         *,
         envs: Path,
         cache: Path,
-        hosts: Path,
-        mode: Mode = "auto",
-        uid_base: int = 210_000,
-        memory: int = load_check.MEMORY,
+        hosts: Hosts,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._envs = envs
         self._cache = cache
         self._hosts = hosts
-        self._mode = mode
-        self._uid_base = uid_base
-        self._memory = memory
+        self._mode, self._user = hosts.mode, hosts.builder
         self._environ = passed_on(os.environ if environ is None else environ)
         self._environments = Environments(envs, self._user)
         self._python = str(getattr(sys, "_base_executable", None) or sys.executable)
@@ -96,10 +85,9 @@ class PythonBuilder:
 
     async def build(self, order: Order, log: BuildLog) -> Code:
         """See `Builder.build`."""
-        self._check_way()
+        self._hosts.check_way(self._python, self._hosts.folder / "python" / "headrace_host", self._envs / "x")
         lock = await self._lock(order, log)
         env = await self._environment(order, lock, log)
-        uid = self._uid_base + order.component_id if is_root() else None
         code = Code(
             component=order.component,
             revision=order.revision,
@@ -108,31 +96,15 @@ class PythonBuilder:
             root=str(order.code),
             interpreter=str(env / "bin" / "python"),
             visible=(str(env), *self._installation),
-            uid=uid,
+            uid=self._hosts.user_of(order.component_id),
         )
         await self._compile(order, code, log)
-        offers = order.descriptor.offers("python").values()
-        each = {(offer.kind, offer.main, offer.trigger_type): offer for offer in offers}
-        command = partial(self._host_command, code, order.environment)
-        await load_check.check(each.values(), command, log, memory=self._memory)
+        await self._hosts.load(order.descriptor.offers("python").values(), order, code, log)
         return code
 
     async def keep_only(self, codes: Iterable[Code]) -> None:
         """See `Builder.keep_only`."""
         await self._environments.keep_only(codes)
-
-    def _check_way(self) -> None:
-        """As root without bubblewrap, the users that code runs as must get to it by themselves."""
-        if not is_root() or sandbox.used(self._mode):
-            return
-        for path in (self._python, str(self._hosts / "python" / "headrace_host"), str(self._envs / "x")):
-            closed = sandbox.barrier(path, self._user)
-            if closed is not None:
-                raise Unavailable(
-                    "folder-closed",
-                    f"component code, which runs as a user of its own, cannot get to {path}: {closed} is closed to it",
-                    next_step="make bubblewrap work (`headrace doctor` says how), or do not run Headrace as root",
-                )
 
     # What the environment holds.
 
@@ -255,25 +227,6 @@ class PythonBuilder:
             "UV_LINK_MODE": "copy",
             "NO_COLOR": "1",
         }
-
-    def _host_command(
-        self, code: Code, environment: Callable[[Offer], Mapping[str, str]], offer: Offer
-    ) -> sandbox.Command:
-        arguments, folder = code.host(str(self._hosts), self._memory)
-        return sandbox.command(
-            arguments,
-            cwd=code.root,
-            read=[code.root, *code.visible, folder],
-            uid=code.uid,
-            env=environment(offer),
-            mode=self._mode,
-            socket=True,
-        )
-
-    @property
-    def _user(self) -> int:
-        """Who builds: as root the first user of the range, which no component has."""
-        return self._uid_base if is_root() else os.geteuid()
 
 
 def _source(code: Path) -> tuple[str, tuple[str, ...], bool]:

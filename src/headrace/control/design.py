@@ -14,13 +14,13 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from headrace import sandbox
 from headrace.components.descriptor import Descriptor
 from headrace.components.design_time import Question, Terms, ask, verdict
+from headrace.components.hosts import Hosts
 from headrace.control.environment import for_design
 from headrace.control.variables import Variables
 from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
-from headrace.flows.catalog import Described, Offer
+from headrace.flows.catalog import Described
 from headrace.flows.deployment import Code
 from headrace.flows.redaction import Redaction
 from headrace.settings import Settings
@@ -54,7 +54,7 @@ class _Asked:
 class Design:
     """`run` it; `stop` ends it, and every question."""
 
-    def __init__(self, settings: Settings, hosts: str, variables: Variables) -> None:
+    def __init__(self, settings: Settings, hosts: Hosts, variables: Variables) -> None:
         self._settings = settings
         self._variables = variables
         self._hosts = hosts
@@ -144,11 +144,12 @@ class Design:
         def tell(line: str) -> None:
             log.info("the component said", **which, text=line)
 
+        code = msgspec.convert(version.build, Code)
         variables = await self._variables.values(version.component_id)
         terms = Terms(
-            command=partial(self._command, version, for_design(self._settings, version, variables)),
+            command=partial(self._hosts.command, code, for_design(self._settings, version, variables)),
             within=self._settings.design_within,
-            memory=self._settings.step_memory,
+            memory=self._hosts.memory,
             tell=tell,
             wrote_back=wrote_back,
             redaction=Redaction({**variables, **secrets}),
@@ -171,21 +172,6 @@ class Design:
         except Exception as error:
             if not answer.done():
                 answer.set_exception(error)
-
-    def _command(
-        self, version: ComponentVersion, environment: Callable[[Offer], Mapping[str, str]], offer: Offer
-    ) -> sandbox.Command:
-        code = msgspec.convert(version.build, Code)
-        arguments, folder = code.host(self._hosts, self._settings.step_memory)
-        return sandbox.command(
-            arguments,
-            cwd=code.root,
-            read=[code.root, *code.visible, folder],
-            uid=code.uid,
-            env=environment(offer),
-            mode=self._settings.sandbox,
-            socket=True,
-        )
 
 
 def _described(version: ComponentVersion) -> Described:

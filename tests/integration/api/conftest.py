@@ -32,6 +32,7 @@ from headrace.bus.client import Bus
 from headrace.bus.embedded import EmbeddedBroker
 from headrace.bus.greeting import Access
 from headrace.bus.secrets import Secrets
+from headrace.components.hosts import Hosts
 from headrace.components.repositories import Repositories
 from headrace.control.builds import Builds
 from headrace.control.credentials import Credentials
@@ -164,7 +165,7 @@ async def served(settings: Settings, db: Database, bus: Bus, broker: Access) -> 
 
     secrets = Secrets(bus, Keyring(settings.credential_keys))
     variables = Variables(db, secrets)
-    design = Design(settings, str(HOSTS), variables)
+    design = Design(settings, Hosts(HOSTS, settings.sandbox, settings.host_uid_base, settings.step_memory), variables)
     tokens_ = Tokens(db, secrets, URL + CALLBACK)
     loops = [asyncio.create_task(loop.run()) for loop in (design, tokens_)]
     parts = Parts(

@@ -20,6 +20,7 @@ from headrace.api import git as git_api
 from headrace.api import problems
 from headrace.components.build import Builder
 from headrace.components.descriptor import Language
+from headrace.components.hosts import Hosts
 from headrace.components.node_builder import NodeBuilder
 from headrace.components.python_builder import PythonBuilder
 from headrace.components.repositories import Repositories
@@ -134,10 +135,10 @@ async def quiet(tmp_path: Path) -> AsyncIterator[Platform]:
     await db.migrate()
     builders: dict[Language, Builder] = {
         "python": PythonBuilder(
-            envs=made.envs_dir, cache=made.uv_cache_dir, hosts=HOSTS, environ=offline(tmp_path / "wheels")
+            envs=made.envs_dir, cache=made.uv_cache_dir, hosts=Hosts(HOSTS), environ=offline(tmp_path / "wheels")
         ),
         "node": NodeBuilder(
-            envs=made.envs_dir, cache=made.npm_cache_dir, hosts=HOSTS, environ={"npm_config_offline": "true"}
+            envs=made.envs_dir, cache=made.npm_cache_dir, hosts=Hosts(HOSTS), environ={"npm_config_offline": "true"}
         ),
     }
     platform = Platform(made, db, Repositories(made.repos_dir), builders, WorkTree(tmp_path / "work"))

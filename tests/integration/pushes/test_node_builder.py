@@ -21,6 +21,7 @@ from tests.integration.pushes.registry import Registry, registry
 from tests.integration.pushes.shop import Shop, present
 
 from headrace.components import node
+from headrace.components.hosts import Hosts
 from headrace.components.node import Node
 from headrace.components.node_builder import NodeBuilder
 from headrace.components.npm import passed_on
@@ -59,7 +60,7 @@ async def shop(tmp_path: Path, packages: Registry) -> Shop:
 
 def builder(data: Path, packages: Registry, **more: str) -> NodeBuilder:
     environ = {"npm_config_registry": packages.url, "HOME": str(data), "NO_PROXY": "127.0.0.1", **more}
-    return NodeBuilder(envs=data / "envs", cache=data / "npm-cache", hosts=HOSTS, environ=environ)
+    return NodeBuilder(envs=data / "envs", cache=data / "npm-cache", hosts=Hosts(HOSTS), environ=environ)
 
 
 def component(code: str = PLAIN, files: dict[str, str] | None = None, **package: Any) -> dict[str, str]:
@@ -369,7 +370,7 @@ async def test_the_users_npmrc_says_where_packages_come_from_and_is_lent_only(
     shop.builder = NodeBuilder(
         envs=shop.data / "envs",
         cache=shop.data / "npm-cache",
-        hosts=HOSTS,
+        hosts=Hosts(HOSTS),
         environ={"HOME": str(shop.data), "SECRET": "hush", "NO_PROXY": "127.0.0.1"},
     )
     code = await shop.build(component(USES, dependencies={"ledger": "1.0.0"}))
@@ -460,7 +461,7 @@ async def test_a_node_outside_of_usr_builds_and_runs(shop: Shop, packages: Regis
     shop.builder = NodeBuilder(
         envs=shop.data / "envs",
         cache=shop.data / "npm-cache",
-        hosts=HOSTS,
+        hosts=Hosts(HOSTS),
         environ={"npm_config_registry": packages.url, "HOME": str(shop.data), "NO_PROXY": "127.0.0.1"},
         find=lambda: moved,
     )
@@ -482,7 +483,7 @@ def _same_disk(path: str, folder: Path) -> bool:
 async def test_the_runtime_library_and_its_companions_are_installed_and_required(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=0o755)
-    shop = await Shop.open(data, "node", NodeBuilder(envs=data / "envs", cache=data / "npm-cache", hosts=HOSTS))
+    shop = await Shop.open(data, "node", NodeBuilder(envs=data / "envs", cache=data / "npm-cache", hosts=Hosts(HOSTS)))
     code = """
 const { EventEmitter } = require('elasticio-sailor-nodejs/lib/emitter');
 const { messages } = require('elasticio-node');

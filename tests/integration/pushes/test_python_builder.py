@@ -10,6 +10,7 @@ import pytest
 from tests.integration.pushes.parts import HOSTS, files, make_wheel, offline
 from tests.integration.pushes.shop import Shop
 
+from headrace.components.hosts import Hosts
 from headrace.components.python_builder import PythonBuilder, passed_on
 from headrace.errors import Unavailable
 from headrace.flows.deployment import Code
@@ -30,7 +31,7 @@ def wheels(tmp_path: Path) -> Path:
 @pytest.fixture
 async def shop(tmp_path: Path, wheels: Path) -> Shop:
     data = tmp_path / "data"
-    builder = PythonBuilder(envs=data / "envs", cache=data / "uv-cache", hosts=HOSTS, environ=offline(wheels))
+    builder = PythonBuilder(envs=data / "envs", cache=data / "uv-cache", hosts=Hosts(HOSTS), environ=offline(wheels))
     return await Shop.open(data, "python", builder)
 
 
@@ -103,7 +104,7 @@ async def test_a_broken_wheel_fails_the_install_and_leaves_nothing(shop: Shop, w
 @pytest.mark.skipif(os.geteuid() != 0, reason="root only: users are dropped")
 async def test_without_bubblewrap_a_closed_python_is_told(shop: Shop) -> None:
     (shop.data / "python").mkdir(mode=0o700)
-    shop.builder = PythonBuilder(envs=shop.data / "envs", cache=shop.data / "uv-cache", hosts=HOSTS, mode="off")
+    shop.builder = PythonBuilder(envs=shop.data / "envs", cache=shop.data / "uv-cache", hosts=Hosts(HOSTS, mode="off"))
     shop.builder._python = str(shop.data / "python" / "bin" / "python3")
     with pytest.raises(Unavailable, match="is closed to it") as caught:
         await shop.build(files())
