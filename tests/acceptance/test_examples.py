@@ -134,6 +134,13 @@ def test_listeners_in_es_modules(stage: Stage) -> None:
 def test_a_webhook_from_its_subscription_to_its_answer(stage: Stage) -> None:
     stage.pushed("payments")
     payments = f"{stage.world.url}/payments"
+    stage.credential("stranger", "payments", baseUrl=payments, apiKey="guessed", secret="hook-secret-1")
+    trigger = {"id": "payment", "trigger": "payments/paymentReceived", "credential": "stranger"}
+    file = stage.file({"flow": "refused", "steps": [trigger]})
+    refused = stage.headrace.try_("flow", "apply", file, "--publish", "--start")
+    assert refused.returncode == 1
+    assert "`startup` failed: Error: POST /webhooks: the provider answered 401" in refused.stderr
+
     assert stage.credential("pay", "payments", baseUrl=payments, apiKey=KEY, secret="hook-secret-1") == "verified"
     stage.run(
         "paid",

@@ -172,6 +172,8 @@ class World:
         yield Route("/payments/{payment}/refunds", self._refund, methods=["POST"])
 
     async def _subscribe(self, request: Request) -> Response:
+        if refused := _refused(request):
+            return refused
         number = f"w-{len(self.webhooks) + 1}"
         self.webhooks[number] = (await request.json())["url"]
         return JSONResponse({"id": number}, 201)
@@ -264,11 +266,14 @@ KINDS = {"tool": {"title": "Tools", "properties": {"article": {"type": "string"}
 
 def _keyed(answer: Callable[[Request], Any]) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        if request.headers.get("x-api-key") != KEY:
-            return JSONResponse({"message": "no such key"}, 401)
-        return JSONResponse(answer(request))
+        return _refused(request) or JSONResponse(answer(request))
 
     return endpoint
+
+
+def _refused(request: Request) -> Response | None:
+    known = request.headers.get("x-api-key") == KEY
+    return None if known else JSONResponse({"message": "no such key"}, 401)
 
 
 def _with_password(answer: Callable[[Request], Any]) -> Endpoint:

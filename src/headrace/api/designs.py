@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from headrace.api.hangup import while_connected
 from headrace.api.parts import Parts, PartsOf
 from headrace.api.shapes import Answer, ComponentName, CredentialName, Request, Text
 from headrace.components.descriptor import Descriptor, main_file
+from headrace.components.oauth2 import token_field
 from headrace.control.design import WroteBack
 from headrace.errors import Invalid, NotFound, Refused
 from headrace.flows.catalog import Offer
@@ -67,7 +69,8 @@ async def get_meta_model(parts: PartsOf, request: HttpRequest, name: ComponentNa
         return MetaModel(takes=sides["in"], gives=sides["out"], dynamic=False)
     cfg, secrets, wrote_back = await _cfg(parts, name, step)
     asking = parts.design.meta_model(version, offer.kind, offer.name, cfg, secrets=secrets, wrote_back=wrote_back)
-    found = await while_connected(request, asking)
+    with _advising(version, step, secrets):
+        found = await while_connected(request, asking)
     return MetaModel(takes=found["in"], gives=found["out"], dynamic=True)
 
 
@@ -85,7 +88,8 @@ async def get_choices(parts: PartsOf, request: HttpRequest, name: ComponentName,
     asking = parts.design.choices(
         version, offer.kind, offer.name, field.model, cfg, secrets=secrets, wrote_back=wrote_back
     )
-    return Choices(choices=await while_connected(request, asking))
+    with _advising(version, step, secrets):
+        return Choices(choices=await while_connected(request, asking))
 
 
 async def _found(parts: Parts, name: str, step: StepOf) -> tuple[ComponentVersion, Offer]:
@@ -111,6 +115,25 @@ async def _cfg(
         await parts.credentials.write_back(credential, keys)
 
     return {**step.fields, **values, "_account": credential.id}, values, write_back
+
+
+@contextmanager
+def _advising(version: ComponentVersion, step: StepOf, secrets: Mapping[str, Any]) -> Iterator[None]:
+    """Code that fails without its credential says so in words of its own: add what to do."""
+    try:
+        yield
+    except Refused as error:
+        if error.reason == "component-failed":
+            error.next_step = _advice(Descriptor(version.descriptor), step.credential, secrets)
+        raise
+
+
+def _advice(descriptor: Descriptor, credential: str | None, secrets: Mapping[str, Any]) -> str:
+    if credential is None:
+        return "name the step's credential: --credential NAME" if descriptor.has_credentials else ""
+    if descriptor.oauth2 is None or secrets.get(token_field(descriptor.credential_fields)):
+        return ""
+    return f"it is not connected yet: headrace credential connect {credential}"
 
 
 def _sides(version: ComponentVersion, metadata: Mapping[str, Any] | str | None) -> dict[str, Any]:

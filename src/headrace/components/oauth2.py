@@ -145,7 +145,7 @@ def provider(
     problems += [
         Problem(f"credentials.oauth2.{key}", "missing", "is missing in the component's descriptor")
         for key in ("client_id", "token_uri")
-        if not made.get(key)
+        if not block.get(key)
     ]
     problems += [
         Problem(f"credentials.oauth2.{key}", "bad-url", "is no http or https URL")

@@ -120,7 +120,10 @@ class Deployer:
         await self._update(key, worker=worker, restarts=restarts)
 
     async def _activate(self, flow_id: str, action: Activate) -> None:
-        """The switch. What comes in by request goes to the new inbox before the old one is closed."""
+        """The switch. What comes in by request goes to the new inbox before the old one is closed.
+
+        Without an old one requests wait until it is sure that this one begins: its ``startup`` may fail.
+        """
         key = flow_id, action.epoch
         specs = {epoch: await self._specs.get(flow_id, epoch) for epoch in self._owning(flow_id)}
         mine = specs.pop(action.epoch, None)
@@ -128,7 +131,7 @@ class Deployer:
             raise NotFound("no-deployment", f"the broker does not know deployment {action.epoch}")
         others = [spec for spec in specs.values() if spec is not None]
         requests = mine.trigger.trigger_type == "webhook"
-        if requests:
+        if requests and others:
             async with self._journal(flow_id):
                 await journal.admit(self._bus, mine)
             await self._update(key, state="live")

@@ -20,7 +20,7 @@ from headrace.runtime.base import RunningWorker, WorkerRef
 
 __all__ = ["ActingRuntime", "Fate"]
 
-Fate = Literal["good", "never", "fails", "dies", "stubborn", "mute", "unstartable"]
+Fate = Literal["good", "never", "fails", "dies", "stubborn", "mute", "refuses", "unstartable"]
 """
 good         gets ready and obeys
 never        never gets ready
@@ -28,6 +28,7 @@ fails        says that it failed
 dies         ends instead of getting ready
 stubborn     does not stop when asked
 mute         gets ready, then does not begin when activated
+refuses      gets ready, then fails when activated
 unstartable  cannot be started
 """
 HEARTBEAT = 0.2
@@ -141,7 +142,10 @@ class _Actor:
             self._ended.set()
         elif verb == "activate" and self.phase in ("ready", "drained", "draining") and self._fate != "mute":
             held = await Bucket(self._bus, subjects.LEASES).get(self._flow_id)
-            if held is None or held.data != str(self._epoch).encode():
+            if self._fate == "refuses":
+                self._reason = "activate: `startup` failed: nobody is there"
+                self._enter("failed")
+            elif held is None or held.data != str(self._epoch).encode():
                 self._reason = "activate: it does not hold the lease"
                 self._enter("failed")
             else:

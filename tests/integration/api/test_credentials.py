@@ -282,6 +282,13 @@ async def test_choices_come_from_the_code_or_the_descriptor(served: Served, root
     assert await served.refused("POST", "/components/vault/choices", other) == (404, "no-such-offer")
 
 
+async def test_code_that_fails_for_want_of_a_credential_gets_advice(served: Served, root: Path) -> None:
+    asked = {**step(field="shelf"), "credential": None}
+    answer = await served.client.post("/api/v1/components/vault/choices", json=asked)
+    assert "KeyError" in answer.json()["detail"]
+    assert answer.json()["next_step"] == "name the step's credential: --credential NAME"
+
+
 @pytest.mark.parametrize(
     ("colour", "reason", "says"),
     [

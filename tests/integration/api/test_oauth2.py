@@ -251,8 +251,23 @@ async def test_what_the_block_needs_and_is_not_there_is_told(served: Served, add
     async with component(served, address):
         body = {"name": "prod", "component": "vault", "values": {"server": address, "MY_ID": "x"}}
         answer = await served.client.post("/api/v1/credentials", json=body)
-    assert (answer.status_code, answer.json()["reason"]) == (422, "bad-oauth2")
-    assert [each["path"] for each in answer.json()["problems"]] == ["values.MY_SECRET"]
+        assert (answer.status_code, answer.json()["reason"]) == (422, "bad-oauth2")
+        assert [each["path"] for each in answer.json()["problems"]] == ["values.MY_SECRET"]
+        body["values"] = {"server": address, "MY_SECRET": "x"}
+        answer = await served.client.post("/api/v1/credentials", json=body)
+        assert [each["path"] for each in answer.json()["problems"]] == ["values.MY_ID"]
+
+
+async def test_code_that_fails_for_want_of_a_token_gets_advice(served: Served, address: str) -> None:
+    async with component(served, address):
+        await create(served, address)
+        asked = {"kind": "action", "function": "store", "fields": {}, "field": "shelf", "credential": "prod"}
+        answer = await served.client.post("/api/v1/components/vault/choices", json=asked)
+        assert answer.json()["reason"] == "component-failed"
+        assert answer.json()["next_step"] == "it is not connected yet: headrace credential connect prod"
+        await agree(served)
+        answer = await served.client.post("/api/v1/components/vault/choices", json=asked)
+        assert "connect" not in answer.json()["next_step"]
 
 
 async def test_one_without_oauth2_has_nothing_to_connect(served: Served) -> None:

@@ -27,14 +27,22 @@ async def test_a_published_flow_runs(stage: Stage) -> None:
     flow = await stage.publish()
     row = (await stage.reaches(flow, "live"))[1]
     assert await stage.workers(flow) == [1]
-    await stage.eventually(
-        lambda: stage.runtime.phase(flow, 1) == "live", "a webhook is live a moment before its steps"
-    )
+    assert stage.runtime.phase(flow, 1) == "live"
     assert await stage.lease(flow) == 1
     assert row.worker is not None
     assert (row.worker["runtime"], row.restarts, row.ready_ms) == ("process", 0, 20)
     assert row.steps["work"]["host"] == "ready"
     assert row.live_at
+
+
+async def test_a_flow_that_cannot_begin_has_failed_with_the_reason(stage: Stage) -> None:
+    stage.runtime.fates[1] = "refuses"
+    flow = await stage.publish()
+    row = (await stage.reaches(flow, "failed"))[1]
+    assert row.reason == "activate: `startup` failed: nobody is there"
+    assert row.live_at is None
+    await stage.has_workers(flow)
+    assert stage.runtime.started == [(flow, 1)]
 
 
 async def test_a_stopped_flow_keeps_its_queue_and_goes_on_where_it_was(stage: Stage) -> None:
