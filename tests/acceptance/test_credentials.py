@@ -22,10 +22,12 @@ from tests.acceptance.headrace import Headrace, running, until
 pytestmark = [pytest.mark.needs("git"), pytest.mark.timeout(300)]
 
 FIRST, SECOND, THIRD, WRONG = (f"{word}-Secret/{word}+value=1" for word in ("first", "second", "third", "wrong"))
+VARIABLE = "fourth-Secret/fourth+value=1"
 DESCRIPTOR = {
     "title": "Vault",
     "version": "1.0.0",
     "credentials": {"fields": {"token": {"label": "Token", "viewClass": "PasswordFieldView", "required": True}}},
+    "envVars": {"VAULT_KEY": {"required": True}},
     "triggers": {
         "tick": {
             "title": "Tick",
@@ -51,9 +53,10 @@ async def process(ctx, msg, cfg):
     return {"n": 1}
 """
 MARK = """
-import hashlib, sys
+import hashlib, os, sys
 async def process(ctx, msg, cfg):
     ctx.logger.info("the token is %s", cfg["token"])
+    ctx.logger.info("the variable is %s", os.environ["VAULT_KEY"])
     print("the token is", cfg["token"], file=sys.stderr, flush=True)
     with open(cfg["path"], "a") as file:
         print(hashlib.sha256(cfg["token"].encode()).hexdigest(), file=file)
@@ -100,6 +103,8 @@ def test_a_secret_is_used_changed_and_written_back_and_is_nowhere_in_clear(folde
 
     with running(folder, "--no-demo") as headrace:
         headrace("component", "push", str(source), "--name", "vault")
+        (folder / "variables.json").write_text(json.dumps({"VAULT_KEY": VARIABLE}))
+        headrace("component", "env", "vault", "--file", str(folder / "variables.json"))
         write(folder / "first.json", FIRST)
         headrace("credential", "create", "prod", "-c", "vault", "--file", str(folder / "first.json"))
         steps = [
@@ -137,14 +142,16 @@ def test_a_secret_is_used_changed_and_written_back_and_is_nowhere_in_clear(folde
 
         lines = headrace("logs", "keep", "mark")
         assert "the token is [token]" in lines
-        answers = [headrace("credential", "show", "prod"), headrace("errors"), lines, *map(text, _reads(headrace))]
+        assert "the variable is [VAULT_KEY]" in lines
+        shown = [headrace("credential", "show", "prod"), headrace("component", "env", "vault")]
+        answers = [*shown, headrace("errors"), lines, *map(text, _reads(headrace))]
         tokens = (FIRST, SECOND, THIRD, WRONG)
-        assert not [answer for answer in answers if any(token in answer for token in tokens)]
+        assert not [answer for answer in answers if any(token in answer for token in (*tokens, VARIABLE))]
         assert not [each for each in psutil.process_iter() if _says(each, tokens)]
         headrace("down")
         key = headrace.data / "keys" / "credentials"
         assert key.stat().st_mode & 0o777 == 0o600
-        assert _holding(headrace.data, tokens) == []
+        assert _holding(headrace.data, (*tokens, VARIABLE)) == []
 
 
 def write(file: Path, token: str) -> None:
@@ -158,7 +165,7 @@ def text(answer: httpx.Response) -> str:
 
 def _reads(headrace: Headrace) -> Iterator[httpx.Response]:
     paths = ("credentials", "credentials/prod", "flows/keep", "flows/keep/deployments/1", "errors", "executions")
-    for path in (*paths, "components/vault/versions/1"):
+    for path in (*paths, "components/vault/versions/1", "components/vault/variables"):
         url = f"{headrace.server['url']}/api/v1/{path}"
         yield httpx.get(url, headers={"authorization": f"Bearer {headrace.token}"})
 
