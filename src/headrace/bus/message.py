@@ -8,8 +8,6 @@ import msgspec
 
 __all__ = ["ErrorEntry", "Failure", "Large", "Message", "Output", "decode", "encode"]
 
-EMPTY = msgspec.Raw(b"{}")
-
 
 class Large(msgspec.Struct, frozen=True):
     """A body that is in the object store; the one in the envelope is ``null`` then."""

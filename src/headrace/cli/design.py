@@ -42,15 +42,8 @@ def schema(
     del as_json  # it is JSON in any case
     component, function = _parts(offer)
     with connect(data) as client:
-        step = _step(
-            client,
-            component,
-            function,
-            kind=kind,
-            version=version,
-            fields=given(pairs, None, file),
-            credential=credential,
-        )
+        fields = given(pairs, None, file)
+        step = _step(client, (component, function), fields, kind=kind, version=version, credential=credential)
         print_json(client.post(at("components", component, "meta-model"), step))
 
 
@@ -73,15 +66,8 @@ def choices(
 
     component, function = _parts(offer)
     with connect(data) as client:
-        step = _step(
-            client,
-            component,
-            function,
-            kind=kind,
-            version=version,
-            fields=given(pairs, None, file),
-            credential=credential,
-        )
+        fields = given(pairs, None, file)
+        step = _step(client, (component, function), fields, kind=kind, version=version, credential=credential)
         found = client.post(at("components", component, "choices"), {**step, "field": field})["choices"]
     if as_json:
         print_json(found)
@@ -98,14 +84,14 @@ def _parts(offer: str) -> tuple[str, str]:
 
 def _step(
     client: Client,
-    component: str,
-    function: str,
+    asked: tuple[str, str],
+    fields: dict[str, Any],
     *,
     kind: str | None,
     version: str,
-    fields: dict[str, Any],
     credential: str | None,
 ) -> dict[str, Any]:
+    component, function = asked
     if kind is None:
         found = client.get(at("components", component))
         kind = "trigger" if any(each["name"] == function for each in found["triggers"]) else "action"

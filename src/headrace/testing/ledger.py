@@ -79,11 +79,6 @@ class Account:
         """Ages at first arrival of the numbers from ``since`` on, sorted."""
         return sorted(ages[0] for number, ages in self.arrivals.items() if number >= since)
 
-    def longest_gap(self) -> float:
-        """The longest time, in milliseconds, in which no event was acknowledged while there were some to take."""
-        pairs = zip(self.accepted_at, self.accepted_at[1:], strict=False)
-        return max((later - earlier for earlier, later in pairs), default=0.0) * 1000
-
     def gaps(self) -> list[float]:
         """The gap of each change of the source's reader, in milliseconds, sorted."""
         return sorted(change.gap for change in self.changes)

@@ -9,9 +9,9 @@ back (``updateKeys``) goes there, too, and is durable before it is confirmed.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -20,6 +20,7 @@ from headrace.bus.secrets import Secret, Secrets, merged
 from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
 from headrace.flows.deployment import StepSpec
 from headrace.flows.redaction import Redaction
+from headrace.worker.writes import Done, Writes
 
 __all__ = ["Config"]
 
@@ -41,8 +42,7 @@ class Config:
         self._variables = step.variables
         self.variables: Mapping[str, str] = {}
         """The component's environment variables, as they were when they were read last."""
-        self._changes: deque[tuple[Mapping[str, Any], Callable[[HeadraceError | None], None]]] = deque()
-        self._writer: asyncio.Task[None] | None = None
+        self._writes = Writes(f"credential {self._id}")
         self.redaction = Redaction()
         """Knows what must not get into a log."""
         self.raw = msgspec.json.encode(self._value)
@@ -101,39 +101,25 @@ class Config:
                 if before and self._secret.edition > before:
                     edited()
 
-    def write_back(self, keys: Mapping[str, Any], done: Callable[[HeadraceError | None], None]) -> None:
+    def write_back(self, keys: Mapping[str, Any], done: Done) -> None:
         """Set these values for everyone; ``done`` is called when that is durable, or with the error."""
-        self._changes.append((keys, done))
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write(), name=f"credential {self._id}")
+        self._writes.add(partial(self._merge, keys), done)
 
     async def settled(self) -> None:
         """Return when everything written back is durable or refused."""
-        while self._writer is not None:
-            await asyncio.wait([self._writer])
+        await self._writes.settled()
 
-    async def _write(self) -> None:
-        try:
-            while self._changes:
-                keys, done = self._changes.popleft()
-                try:
-                    self._take(await self._merge(keys))
-                except HeadraceError as error:
-                    done(error)
-                else:
-                    done(None)
-        finally:
-            self._writer = None
-
-    async def _merge(self, keys: Mapping[str, Any]) -> Secret:
+    async def _merge(self, keys: Mapping[str, Any]) -> None:
         """Setting them twice sets them once, so it is simply tried until the broker is back."""
         while True:
             try:
-                return await self._secrets.change(self._id, merged(keys))
+                self._take(await self._secrets.change(self._id, merged(keys)))
             except Unavailable as error:
                 if error.reason == "bus-closed":
                     raise
                 await asyncio.sleep(AGAIN)
+            else:
+                return
 
     def _take(self, secret: Secret) -> None:
         if secret.revision <= self._secret.revision:

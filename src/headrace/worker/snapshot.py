@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,8 +12,9 @@ import msgspec
 from headrace.bus import subjects
 from headrace.bus.buckets import Bucket
 from headrace.bus.client import Bus
-from headrace.errors import HeadraceError, Invalid, Refused, TooLarge, Unavailable
+from headrace.errors import Invalid, Refused, TooLarge, Unavailable
 from headrace.flows.deployment import DeploymentSpec
+from headrace.worker.writes import Done, Writes
 
 __all__ = ["Snapshot", "merged", "replaced"]
 
@@ -53,8 +54,7 @@ class Snapshot:
         self._runs = next(each.runs for each in spec.steps if each.id == step)
         self._limit = spec.inline_limit
         self._revision = 0
-        self._changes: deque[tuple[Change, bytes, Callable[[HeadraceError | None], None]]] = deque()
-        self._writer: asyncio.Task[None] | None = None
+        self._writes = Writes(f"snapshot {self._key}")
         self.raw = b"{}"
         """The present value, as JSON."""
 
@@ -73,36 +73,21 @@ class Snapshot:
             self.raw = value.data or b"{}"
         return int(value.headers.get(FENCE, 0))
 
-    def queue(self, change: Change, raw: bytes, done: Callable[[HeadraceError | None], None]) -> None:
+    def queue(self, change: Change, raw: bytes, done: Done) -> None:
         """Apply a change after those before it, and call ``done`` when it is durable, or with the error."""
-        self._changes.append((change, raw, done))
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write(), name=f"snapshot {self._key}")
+        self._writes.add(partial(self._apply, change, raw), done)
 
     async def settled(self) -> None:
         """Return when every change that was queued is durable or refused."""
-        while self._writer is not None:
-            await asyncio.wait([self._writer])
-
-    async def _write(self) -> None:
-        try:
-            while self._changes:
-                change, raw, done = self._changes.popleft()
-                try:
-                    await self._apply(change, raw)
-                except HeadraceError as error:
-                    done(error)
-                except msgspec.MsgspecError as error:
-                    done(Invalid("snapshot", f"a snapshot must be a JSON object: {error}"))
-                else:
-                    done(None)
-        finally:
-            self._writer = None
+        await self._writes.settled()
 
     async def _apply(self, change: Change, raw: bytes) -> None:
         headers = {FENCE: str(self._fence), CODE: self._runs}
         while True:
-            wanted = change(self.raw, raw)
+            try:
+                wanted = change(self.raw, raw)
+            except msgspec.MsgspecError as error:
+                raise Invalid("snapshot", f"a snapshot must be a JSON object: {error}") from error
             if len(wanted) > self._limit:
                 text = f"the snapshot has {len(wanted)} bytes; the limit (inline_limit) is {self._limit}"
                 raise TooLarge("too-large", text)
