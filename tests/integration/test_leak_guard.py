@@ -115,10 +115,11 @@ async def test_listeners_that_no_census_sees_are_told_by_the_events_they_repeat(
 
 
 async def test_without_stop_it_is_told_once_and_goes_on(plane: Plane) -> None:
-    worker = await running(plane, "look.py", TIMERS["look.py"])
+    code = "import socket\nkept = []\nasync def process(ctx):\n    kept.append(socket.socket())\n"
+    worker = await running(plane, "look.py", code)
     await leak(worker)
     await until(lambda: _called(worker, 40), within=15.0, what="40 calls")
-    await logged(plane, worker.spec, "source", "leaks timers")
+    await logged(plane, worker.spec, "source", "leaks sockets")
     lines = [line for line in await plane.log(worker.spec, "source") if "leaks" in line.text]
     assert len(lines) == 1
 

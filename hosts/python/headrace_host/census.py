@@ -27,6 +27,10 @@ _STARTS = {
 }
 """How what a descriptor means is written, by kind."""
 _PAUSE = 0.02
+_SUSPICIOUS = 8
+"""Times in a row that something has grown after which garbage is collected: what only waits for that does not count."""
+_SHARE = 0.01
+"""Of its time that the host spends on that at most."""
 _MOST_OBJECTS = 20_000
 """Beyond these, looking at each for a generator would take milliseconds: it is left out for some calls."""
 _LEFT_OUT = 100
@@ -44,6 +48,9 @@ class Census:
         self._own = frozenset(_descriptors())
         self._last = -_PAUSE
         self._leave_out = 0
+        self._before: dict[str, int] = {}
+        self._grown = 0
+        self._collect_from = 0.0
 
     def due(self) -> bool:
         """Whether to count now: calls that end in quick succession share a census."""
@@ -54,7 +61,25 @@ class Census:
         return True
 
     def count(self, own_threads: int, own_tasks: int) -> dict[str, int]:
-        """What component code holds open now, less the host's own threads and tasks."""
+        """What component code holds open now, less the host's own threads and tasks; nothing if garbage may count."""
+        if self._grown >= _SUSPICIOUS and not self._collect():
+            return {}
+        open_now = self._count(own_threads, own_tasks)
+        grown = any(number > self._before.get(kind, number) for kind, number in open_now.items())
+        self._grown = self._grown + 1 if grown else 0
+        self._before = open_now
+        return open_now
+
+    def _collect(self) -> bool:
+        began = monotonic()
+        if began < self._collect_from:
+            return False
+        gc.collect()
+        self._collect_from = began + (monotonic() - began) / _SHARE
+        self._grown = 0
+        return True
+
+    def _count(self, own_threads: int, own_tasks: int) -> dict[str, int]:
         return {
             **self._files(),
             "threads": threading.active_count() - 1 - own_threads,
@@ -90,7 +115,8 @@ class Census:
         scheduled = getattr(self._loop, "_scheduled", None)  # private, but there is no other way to know
         if scheduled is None:
             return {}
-        return {"timers": sum(not timer.cancelled() for timer in scheduled)}
+        due = [handle for handle in getattr(self._loop, "_ready", ()) if isinstance(handle, asyncio.TimerHandle)]
+        return {"timers": sum(not timer.cancelled() for timer in [*scheduled, *due])}
 
 
 def _processes() -> dict[str, int]:

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,22 +89,17 @@ class Guarded:
             self.made += 1
             self._running = True
             self._send(type="call", call=self.made)
-            while self._running:
+            while self._running or len(self.counted) < self.made:
                 self._heard(await self._receive())
-            while await self._hear_one(APART):
-                pass
+            await self._hear_for(APART)
 
-    async def _hear_one(self, within: float) -> bool:
-        """Whether there was more to hear; a census, as it tells when the next one is due."""
-        try:
-            async with asyncio.timeout(within):
-                while self._heard(await self._receive()) != "census":
-                    pass
-        except TimeoutError:
-            return False
-        return True
+    async def _hear_for(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    self._heard(await self._receive())
 
-    def _heard(self, frame: frames.Frame) -> str:
+    def _heard(self, frame: frames.Frame) -> None:
         if frame.type == "emit":
             if frame.event == "data":
                 self.emitted.append(msgspec.json.decode(frame.body))
@@ -120,7 +115,6 @@ class Guarded:
             self._told(self._guard.census(frame.call, frame.open))
         elif frame.type == "log":
             self.errors.append(frame.text)
-        return frame.type
 
     def _told(self, leak: Leak | None) -> None:
         self.leak = self.leak or leak

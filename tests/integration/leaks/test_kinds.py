@@ -277,6 +277,13 @@ CALM = {
             async def process(ctx):
                 asyncio.get_running_loop().call_later(0.15, asyncio.create_task(asyncio.sleep(0.15)).done)
             """,
+        "garbage in cycles": """
+            class Client:
+                def __init__(self):
+                    self.me, self.socket, self.numbers = self, socket.socket(), iter(number for number in range(3))
+            def process(ctx):
+                next(Client().numbers)
+            """,
         "generator that is given up": """
             async def numbers():
                 yield 1
