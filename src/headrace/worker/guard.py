@@ -60,13 +60,18 @@ _LISTEN = {
     "python": "move it to `async def listen(ctx, cfg, snapshot)`",
     "node": "move it to `exports.listen = function (cfg, snapshot) {…}`",
 }
+_CLOSE = {
+    "python": "close the {thing} it has opened when it ends: use `async with`, or `finally`",
+    "node": "return a function that closes the {thing} it has opened, or close it in `finally`",
+}
 
 
 class Guard:
-    """One life of a trigger's host."""
+    """One life of a trigger's host; its ``shape`` is ``process`` or ``listen``, as the host protocol has it."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, shape: str = "process") -> None:
         self._language = language
+        self._shape = shape
         self._calls: deque[int] = deque(maxlen=CALLS)
         self._open: dict[str, deque[int]] = {}
         self._told = False
@@ -129,13 +134,16 @@ class Guard:
 
     def _leak(self, kind: str, growth: float) -> Leak:
         self._told = True
-        thing = _THINGS.get(kind, kind)
-        page = f"docs/how-to/write-a-{'node' if self._language == 'node' else 'python'}-component.md"
-        cure = (
-            f"`process` is called again and again: {_KEEP[self._language].format(thing=thing)}, or, better, "
-            f"{_LISTEN[self._language]}; see {page}#a-listener-made-in-process"
+        return Leak(kind=kind, growth=growth, cure=self._cure(_THINGS.get(kind, kind)))
+
+    def _cure(self, thing: str) -> str:
+        language = self._language
+        if self._shape == "listen":
+            return f"`listen` is called again when it has ended: {_CLOSE[language].format(thing=thing)}"
+        return (
+            f"`process` is called again and again: {_KEEP[language].format(thing=thing)}, or, better, "
+            f"{_LISTEN[language]}; see docs/how-to/write-a-{language}-component.md#a-listener-made-in-process"
         )
-        return Leak(kind=kind, growth=growth, cure=cure)
 
 
 def _steps(numbers: Iterable[int]) -> list[int]:

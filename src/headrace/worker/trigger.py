@@ -118,7 +118,7 @@ class Trigger:
             open=int(self._calling),
             memory=host.memory,
             ready_ms=host.ready_ms,
-            warning="" if self._leak is None or self._leak.stopped else str(self._leak),
+            warning="" if self._leak is None else str(self._leak),
             leak=self._leak,
             reason=str(self._leak) if self._is_stopped else host.reason if host.state in ("failed", "backoff") else "",
         )
@@ -133,7 +133,7 @@ class Trigger:
         """See `headrace.worker.host.Owner`."""
         self._shape = ready.shape
         self.hooks = ready.hooks
-        self._guard = Guard(self.step.code.language)
+        self._guard = Guard(self.step.code.language, self._shape)
         if not self._is_stopped:
             self._leak = None
         if self._active:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.bus.control import Leak
-from headrace.worker.guard import CALLS, MOMENT, REMEMBERED, STEADY, Guard
+from headrace.worker.guard import CALLS, MOMENT, REMEMBERED, STEADY, Guard, Language
 
 
 def told(numbers: list[int], kind: str = "sockets") -> list[tuple[int, Leak]]:
@@ -56,6 +57,15 @@ def test_what_grows_together_is_one_warning_that_names_its_cause_and_the_cure_in
     assert (leak.kind, leak.growth) == ("servers", 2)
     assert "exports.listen" in leak.cure
     assert "write-a-node-component.md#" in leak.cure
+
+
+@pytest.mark.parametrize(("language", "words"), [("python", "`async with`"), ("node", "return a function that closes")])
+def test_a_listener_that_ends_again_and_again_is_told_to_close_what_it_opened(language: Language, words: str) -> None:
+    guard = Guard(language, "listen")
+    found = [guard.census(call, {"sockets": call}) for call in range(1, 40)]
+    (leak,) = [each for each in found if each is not None]
+    assert "`listen` is called again" in leak.cure
+    assert f"{words}" in leak.cure and "connection" in leak.cure
 
 
 def test_one_mistake_is_told_once_whatever_it_shows_in() -> None:
