@@ -194,3 +194,73 @@ def test_an_edit_is_kept_while_the_session_is_gone(desk: Desk) -> None:
             f"{desk.url}/api/v1/flows/kept/draft", headers={"Authorization": f"Bearer {desk.running.token}"}
         ).json()["document"]
     )
+
+
+def test_an_input_is_mapped_with_what_really_came(desk: Desk, tmp_path: Path) -> None:
+    desk.running.publish(
+        "flow: mapped\nsteps:\n  - {id: request, trigger: webhook/receive}\n"
+        "  - {id: note, after: request, action: log/write}\n",
+        tmp_path,
+    )
+    desk.running.hook("mapped", {"customer": {"name": "Ada"}, "lines": [{"price": 2, "qty": 3}]})
+    page = desk.open("/flows/mapped")
+    expect(step(page, "action note")).to_contain_text("↓ 1")
+    edit(page)
+    step(page, "action note").click()
+    page.get_by_role("button", name="Map with a sample").click()
+    panel = page.get_by_role("region", name="Mapping of note")
+    panel.get_by_label("Another field").fill("message")
+    panel.get_by_role("button", name="Add").click()
+    panel.get_by_label("message", exact=True).click()
+    panel.get_by_role("button", name=re.compile("^customer")).click()
+    panel.get_by_role("button", name=re.compile('^name "Ada"')).click()
+    result = panel.get_by_role("region", name="Result")
+    expect(result).to_contain_text('"message": "Ada"')
+    panel.get_by_text("Expression", exact=True).first.click()
+    whole = panel.get_by_label("Expression", exact=True).last
+    expect(whole).to_have_value(re.compile(r'"message": body.body.customer.name'))
+    whole.fill('{"message": $sum(body.body.lines.(price * qty))}')
+    expect(result).to_contain_text('"message": 6')
+    desk.look("mapping")
+    panel.get_by_text("Fields", exact=True).click()
+    expect(panel.get_by_label("message", exact=True)).to_have_value("$sum(body.body.lines.(price * qty))")
+    panel.get_by_label("message", exact=True).fill("body.(")
+    expect(result.get_by_role("alert")).to_be_visible()
+    page.get_by_role("button", name="Undo", exact=True).click()
+    saved(page)
+
+
+def test_versions_are_compared_and_an_older_one_is_put_back(desk: Desk, tmp_path: Path) -> None:
+    flow = "flow: back\nsteps:\n  - {id: request, trigger: webhook/receive}\n"
+    desk.running.publish(flow, tmp_path)
+    desk.running.publish(flow + "  - {id: note, after: request, action: log/write}\n", tmp_path)
+    page = desk.open("/flows/back")
+    expect(page.get_by_text("version 2", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Versions").click()
+    panel = page.get_by_role("region", name="Versions")
+    panel.get_by_role("button", name=re.compile("Version 2")).click()
+    expect(panel.get_by_text("step note added")).to_be_visible()
+    panel.get_by_role("button", name=re.compile("Version 2")).click()
+    panel.get_by_role("button", name=re.compile("Version 1")).click()
+    desk.look("versions")
+    panel.get_by_role("button", name="Go back to version 1").click()
+    expect(panel.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("version 1", exact=True).first).to_be_visible()
+    expect(step(page, "action note")).to_be_hidden()
+
+
+def test_the_log_is_followed_and_filtered(desk: Desk, tmp_path: Path) -> None:
+    desk.running.publish(
+        "flow: told\nsteps:\n  - {id: request, trigger: webhook/receive}\n"
+        "  - {id: note, after: request, action: log/write, input: '{\"message\": body.body.say}'}\n",
+        tmp_path,
+    )
+    page = desk.open("/flows/told")
+    page.get_by_role("button", name="Log", exact=True).click()
+    log = page.get_by_role("log")
+    for word in ("one", "two"):
+        desk.running.hook("told", {"say": word})
+        expect(log.get_by_text(word, exact=True)).to_be_visible()
+    page.get_by_label("Search the log").fill("two")
+    expect(log.get_by_text("one", exact=True)).to_be_hidden()
+    desk.look("log")

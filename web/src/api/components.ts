@@ -59,6 +59,15 @@ export const components = {
         ),
       staleTime: 60_000,
     }),
+  /** What a step takes and gives, as JSON Schemas; asked of the component's code where that works it out. */
+  metaModel: (name: string, step: StepOf) =>
+    queryOptions({
+      queryKey: ["components", name, "meta-model", step],
+      queryFn: ({ signal }) =>
+        answer(client.POST("/api/v1/components/{name}/meta-model", { params: { path: { name } }, body: step, signal })),
+      staleTime: 60_000,
+      retry: false,
+    }),
   choices: (name: string, step: StepOf, field: string) =>
     queryOptions({
       queryKey: ["components", name, "choices", step, field],

@@ -50,6 +50,35 @@ export const flows = {
         answer(client.GET("/api/v1/flows/{name}/deployments/{epoch}", { params: { path: { name, epoch } }, signal })),
       refetchInterval: (query) => (query.state.data && isSettled(query.state.data.state) ? COUNTERS_EVERY : 300),
     }),
+  versions: (name: string) =>
+    queryOptions({
+      queryKey: ["flows", name, "versions"],
+      queryFn: ({ signal }) =>
+        all((cursor) =>
+          answer(
+            client.GET("/api/v1/flows/{name}/versions", {
+              params: { path: { name }, query: cursor === undefined ? {} : { cursor } },
+              signal,
+            }),
+          ),
+        ),
+    }),
+  /** `from` and `to` are numbers of versions, `draft` or `running`. */
+  diff: (name: string, from: string, to: string) =>
+    queryOptions({
+      queryKey: ["flows", name, "diff", from, to],
+      queryFn: ({ signal }) =>
+        answer(client.GET("/api/v1/flows/{name}/diff", { params: { path: { name }, query: { from, to } }, signal })),
+      staleTime: 0,
+    }),
+  deployments: (name: string) =>
+    queryOptions({
+      queryKey: ["flows", name, "deployments"],
+      queryFn: ({ signal }) =>
+        answer(
+          client.GET("/api/v1/flows/{name}/deployments", { params: { path: { name }, query: { limit: 50 } }, signal }),
+        ),
+    }),
   draft: (name: string) =>
     queryOptions({
       queryKey: ["flows", name, "draft"],
@@ -98,4 +127,14 @@ export async function openedDraft(flow: Flow): Promise<void> {
     }),
   );
   await saveDraft(flow.name, version.document, flow.draft_tag);
+}
+
+/** Publish an older version again; the answer names the deployment that is to take over. */
+export function rollBack(name: string, version: number) {
+  return answer(
+    client.POST("/api/v1/flows/{name}/rollback", {
+      ...path(name),
+      body: { version, note: `Back to version ${version}` },
+    }),
+  );
 }

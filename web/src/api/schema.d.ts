@@ -615,6 +615,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/expressions/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluate Expression
+         * @description What the expression makes of the message, within a second. Changes nothing.
+         */
+        post: operations["evaluateExpression"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/flows/{name}/plan": {
         parameters: {
             query?: never;
@@ -1346,6 +1366,22 @@ export interface components {
             url: string;
         };
         /**
+         * Content
+         * @description What an expression sees of a message.
+         */
+        Content: {
+            /** Body */
+            body?: unknown;
+            /** Headers */
+            headers?: {
+                [key: string]: unknown;
+            };
+            /** Attachments */
+            attachments?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * CredentialField
          * @description A field, and whether it has a value; never the value.
          */
@@ -1739,6 +1775,20 @@ export interface components {
             retried_as: string | null;
         };
         /**
+         * Evaluated
+         * @description ``mistake``: it does not compile, or not work on this message.
+         */
+        Evaluated: {
+            /**
+             * Defined
+             * @description False: nothing was found; a step then receives `{}`.
+             */
+            defined: boolean;
+            /** Result */
+            result: unknown;
+            mistake: components["schemas"]["ExpressionMistake"] | null;
+        };
+        /**
          * ExecutionDetail
          * @description An execution with its message tree: each entry names the message whose processing emitted it.
          */
@@ -1842,6 +1892,21 @@ export interface components {
              * @description Facts were lost with a killed worker: the numbers may be too small.
              */
             incomplete: boolean;
+        };
+        /** ExpressionMistake */
+        ExpressionMistake: {
+            /**
+             * Code
+             * @description JSONata's own code, such as `T2001`.
+             */
+            code: string;
+            /** Message */
+            message: string;
+            /**
+             * Position
+             * @description Where in the expression, in characters from 0; null when nowhere.
+             */
+            position: number | null;
         };
         /** FlowCounts */
         FlowCounts: {
@@ -3195,6 +3260,23 @@ export interface components {
             last_used_at: number | null;
             /** Revoked At */
             revoked_at: number | null;
+        };
+        /** Trial */
+        Trial: {
+            /**
+             * Expression
+             * @description JSONata, as `input` or `when` of a step.
+             */
+            expression: string;
+            /** @description The message that comes to the step. */
+            message: components["schemas"]["Content"];
+            /**
+             * Steps
+             * @description Outputs of earlier steps: what `$steps` holds.
+             */
+            steps?: {
+                [key: string]: components["schemas"]["Content"];
+            };
         };
         /** VariableChanges */
         VariableChanges: {
@@ -5839,6 +5921,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DiffView"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    evaluateExpression: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Trial"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Evaluated"];
                 };
             };
             /** @description There is no token, or it does not count. */

@@ -11,6 +11,8 @@ import { span } from "@/ui/when";
 export interface StepAbout {
   /** What the step's host says of itself. */
   live?: components["schemas"]["StepView"] | null;
+  /** Messages a second, in and out. */
+  rate?: { received: number; emitted: number } | null;
   /** The revision it runs. */
   revision?: number | null;
   /** The latest revision, when that is another one. */
@@ -48,7 +50,7 @@ const OUTCOME_COLORS = { done: "teal", failed: "red", delayed: "orange", skipped
 
 /** A step on the canvas: what it is, and how it is when it runs. */
 export const StepNode = memo(function StepNode({ data, selected }: NodeProps<StepNodeType>) {
-  const { step, live = null, revision = null, newer = null, mistakes = 0, outcome = null, onAdd } = data;
+  const { step, live = null, rate = null, revision = null, newer = null, mistakes = 0, outcome = null, onAdd } = data;
   return (
     <Paper
       withBorder
@@ -88,8 +90,8 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
       )}
       {live !== null && (
         <Group gap={8} mt={4}>
-          <Figure label="messages in" value={`↓ ${live.received}`} />
-          <Figure label="messages out" value={`↑ ${live.emitted}`} />
+          <Figure label="messages in" value={`↓ ${live.received}${perSecond(rate?.received)}`} />
+          <Figure label="messages out" value={`↑ ${live.emitted}${perSecond(rate?.emitted)}`} />
           {live.waiting > 0 && <Figure label="messages waiting" value={`⧗ ${live.waiting}`} />}
           {live.failed > 0 && <Figure label="failed" value={`✕ ${live.failed}`} color={tone("red")} />}
           <Figure label="memory" value={`${Math.round(live.memory / 2 ** 20)} MB`} />
@@ -132,6 +134,10 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
     </Paper>
   );
 });
+
+function perSecond(rate: number | undefined): string {
+  return rate === undefined || rate === 0 ? "" : ` · ${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`;
+}
 
 function Figure({ label, value, color }: { label: string; value: string; color?: string }) {
   return (

@@ -16,6 +16,7 @@ import { Chooser, type Chosen } from "@/features/designer/Chooser";
 import { type Command, keyLabel } from "@/features/designer/commands";
 import type { Draft } from "@/features/designer/draft";
 import { present } from "@/features/designer/history";
+import { MappingPanel } from "@/features/designer/MappingPanel";
 import { placed } from "@/features/designer/mistakes";
 import { Palette } from "@/features/designer/Palette";
 import { Problems } from "@/features/designer/Problems";
@@ -30,12 +31,14 @@ import { Empty } from "@/ui/Empty";
 
 type Beside =
   | { what: "step"; id: string }
+  | { what: "mapping"; id: string }
   | { what: "choose"; after: string | null; between: boolean }
   | { what: "publish" }
   | { what: "text" }
   | null;
 
 const PANEL = 400;
+const WIDE_PANEL = 760;
 
 interface Props {
   flow: Flow;
@@ -53,7 +56,10 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
   const document = read(text);
   const mistakes = placed(told, document);
   const steps = document === null ? [] : inOrder(document.steps);
-  const selected = beside?.what === "step" ? (steps.find((step) => step.id === beside.id) ?? null) : null;
+  const selected =
+    beside?.what === "step" || beside?.what === "mapping"
+      ? (steps.find((step) => step.id === beside.id) ?? null)
+      : null;
   const trigger = steps.find((step) => step.kind === "trigger");
 
   const select = (id: string | null) => setBeside(id === null ? null : { what: "step", id });
@@ -82,6 +88,13 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
     { id: "insert", label: "Insert a step between", keys: "I", enabled: selected !== null, perform: () => add(true) },
     { id: "next", label: "Go to the next step", keys: "J", enabled: steps.length > 0, perform: () => move(1) },
     { id: "previous", label: "Go to the step before", keys: "K", enabled: steps.length > 0, perform: () => move(-1) },
+    {
+      id: "map",
+      label: "Map the input of the step",
+      keys: "M",
+      enabled: selected?.kind === "action",
+      perform: () => selected && setBeside({ what: "mapping", id: selected.id }),
+    },
     {
       id: "remove",
       label: "Remove the step",
@@ -194,8 +207,21 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
           )}
         </Box>
         {beside !== null && (
-          <Box w={{ base: "100%", sm: PANEL }} style={{ borderLeft: "1px solid var(--mantine-color-default-border)" }}>
-            {selected !== null && document !== null && (
+          <Box
+            w={{ base: "100%", sm: beside.what === "mapping" ? WIDE_PANEL : PANEL }}
+            style={{ borderLeft: "1px solid var(--mantine-color-default-border)" }}
+          >
+            {beside.what === "mapping" && selected !== null && document !== null && (
+              <MappingPanel
+                key={selected.id}
+                document={document}
+                step={selected}
+                mistake={mistakes.find((each) => each.step === selected.id && each.key === "input")?.message ?? null}
+                onChange={draft.change}
+                onClose={() => select(selected.id)}
+              />
+            )}
+            {beside.what === "step" && selected !== null && document !== null && (
               <StepPanel
                 key={selected.id}
                 document={document}
@@ -204,6 +230,7 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
                 readOnly={false}
                 onChange={draft.change}
                 onRenamed={select}
+                onMap={() => setBeside({ what: "mapping", id: selected.id })}
                 onRemove={() => remove(selected.id)}
                 onClose={() => setBeside(null)}
               />

@@ -2,12 +2,11 @@ import { Anchor, Badge, Box, Breadcrumbs, Button, Group, Stack, Text, Title, Too
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
-import { type Flow, flows, openedDraft } from "@/api/flows";
+import { type Deployment, type Flow, flows, openedDraft } from "@/api/flows";
 import { DraftPage } from "@/features/designer/DraftPage";
+import { type Beside, RunningFlow } from "@/features/designer/RunningFlow";
 import { FlowMenu } from "@/features/flows/FlowMenu";
 import { flowState } from "@/features/flows/flowState";
-import { Canvas } from "@/graph/Canvas";
-import { read, type Step } from "@/graph/document";
 import { Empty } from "@/ui/Empty";
 import { Refusal } from "@/ui/Refusal";
 import { StateBadge } from "@/ui/StateBadge";
@@ -16,11 +15,12 @@ import { Waiting } from "@/ui/Waiting";
 /** One flow: as it runs, or its draft. */
 export default function FlowPage({ name, editing }: { name: string; editing: boolean }) {
   const flow = useQuery(flows.one(name));
+  const [beside, setBeside] = useState<Beside>(null);
   if (flow.error) return <Refusal error={flow.error} onRetry={() => void flow.refetch()} />;
   if (flow.data === undefined) return <Waiting />;
   return (
     <Stack h="100%" gap={0}>
-      <Head flow={flow.data} editing={editing} />
+      <Head flow={flow.data} editing={editing} onBeside={setBeside} />
       <Box flex={1} mih={0}>
         {editing ? (
           <DraftPage flow={flow.data} />
@@ -29,14 +29,14 @@ export default function FlowPage({ name, editing }: { name: string; editing: boo
             This flow has a draft and nothing that could run.
           </Empty>
         ) : (
-          <Running flow={flow.data} number={flow.data.deployment?.version ?? flow.data.version} />
+          <RunningFlow flow={flow.data} readAt={flow.dataUpdatedAt} beside={beside} onBeside={setBeside} />
         )}
       </Box>
     </Stack>
   );
 }
 
-function Head({ flow, editing }: { flow: Flow; editing: boolean }) {
+function Head({ flow, editing, onBeside }: { flow: Flow; editing: boolean; onBeside: (beside: Beside) => void }) {
   return (
     <Group px="md" py="xs" justify="space-between">
       <Group gap="sm">
@@ -50,6 +50,7 @@ function Head({ flow, editing }: { flow: Flow; editing: boolean }) {
         </Breadcrumbs>
         <StateBadge state={flowState(flow)} />
         {flow.deployment && <Badge variant="outline" color="gray">{`version ${flow.deployment.version}`}</Badge>}
+        {!editing && flow.deployment && <LastPublish deployment={flow.deployment} />}
         {flow.reason && (
           <Text size="sm" c="dimmed">
             {flow.reason}
@@ -57,6 +58,16 @@ function Head({ flow, editing }: { flow: Flow; editing: boolean }) {
         )}
       </Group>
       <Group gap="xs">
+        {!editing && flow.version !== null && (
+          <>
+            <Button size="xs" variant="default" onClick={() => onBeside("log")}>
+              Log
+            </Button>
+            <Button size="xs" variant="default" onClick={() => onBeside("versions")}>
+              Versions
+            </Button>
+          </>
+        )}
         {editing ? <Watch flow={flow} /> : <Edit flow={flow} />}
         <FlowMenu flow={flow} />
       </Group>
@@ -92,17 +103,16 @@ function Watch({ flow }: { flow: Flow }) {
   );
 }
 
-function Running({ flow, number }: { flow: Flow; number: number }) {
-  const version = useQuery(flows.version(flow.name, number));
-  const [selected, setSelected] = useState<string | null>(null);
-  if (version.error) return <Refusal error={version.error} onRetry={() => void version.refetch()} />;
-  if (version.data === undefined) return <Waiting />;
-  const document = read(version.data.document);
-  if (document === null) return <Empty title="This version cannot be drawn">Export it to see its text.</Empty>;
-  const about = (step: Step) => ({
-    live: flow.deployment?.steps.find((each) => each.id === step.id) ?? null,
-    revision: flow.deployment?.components[step.id]?.revision ?? null,
-    newer: flow.outdated.find((each) => each.step === step.id)?.latest ?? null,
-  });
-  return <Canvas steps={document.steps} selected={selected} onSelect={setSelected} about={about} />;
+/** Warm-up and gap of the publish that brought what runs. */
+function LastPublish({ deployment }: { deployment: Deployment }) {
+  const { ready_ms, handover } = deployment;
+  const told = [
+    ready_ms === null ? "" : `warm after ${ready_ms} ms`,
+    handover?.gap_ms == null ? "" : `gap ${handover.gap_ms.toFixed(0)} ms`,
+  ].filter(Boolean);
+  return (
+    <Text size="xs" c="dimmed" visibleFrom="sm">
+      {told.join(", ")}
+    </Text>
+  );
 }

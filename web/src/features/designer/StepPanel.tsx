@@ -1,6 +1,7 @@
 import {
   ActionIcon,
   Badge,
+  Button,
   Divider,
   Group,
   MultiSelect,
@@ -33,6 +34,7 @@ interface Props {
   readOnly: boolean;
   onChange: (change: Change, group?: string) => void;
   onRenamed: (id: string) => void;
+  onMap: () => void;
   onRemove: () => void;
   onClose: () => void;
 }
@@ -209,7 +211,7 @@ function Fields({ step, mistakes, readOnly, onChange }: Props) {
   );
 }
 
-function Way({ document, step, mistakes, readOnly, onChange }: Props) {
+function Way({ document, step, mistakes, readOnly, onChange, onMap }: Props) {
   const text = (key: "when" | "input") => ({
     value: step[key] ?? "",
     readOnly,
@@ -237,6 +239,11 @@ function Way({ document, step, mistakes, readOnly, onChange }: Props) {
         minRows={4}
         {...text("input")}
       />
+      {!readOnly && (
+        <Button size="xs" variant="default" onClick={onMap}>
+          Map with a sample
+        </Button>
+      )}
     </>
   );
 }

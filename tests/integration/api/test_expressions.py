@@ -1,0 +1,55 @@
+"""Expressions tried out: the worker's engine, its mistakes and its limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.integration.api.conftest import Served
+
+MESSAGE = {"body": {"lines": [{"price": 2, "qty": 3}, {"price": 1, "qty": 4}]}, "headers": {"x": "y"}}
+
+
+async def evaluated(served: Served, expression: str, **more: Any) -> dict[str, Any]:
+    found: dict[str, Any] = await served.post(
+        "/expressions/evaluate", {"expression": expression, "message": MESSAGE, **more}
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("expression", "result"),
+    [
+        ('{"total": $sum(body.lines.(price * qty)), "by": headers.x}', {"total": 10, "by": "y"}),
+        ("body.lines[0].price = 2", True),
+        ("$steps.first.body.name", "ada"),
+        ("null", None),
+    ],
+)
+async def test_an_expression_is_tried_on_a_message(served: Served, expression: str, result: Any) -> None:
+    found = await evaluated(served, expression, steps={"first": {"body": {"name": "ada"}}})
+    assert found == {"defined": True, "result": result, "mistake": None}
+
+
+async def test_finding_nothing_is_no_mistake(served: Served) -> None:
+    assert await evaluated(served, "body.nothing") == {"defined": False, "result": None, "mistake": None}
+
+
+@pytest.mark.parametrize("expression", ["body.(", "$sum('a')", "", "body ++ 1"])
+async def test_a_mistake_is_told(served: Served, expression: str) -> None:
+    found = await evaluated(served, expression)
+    assert (found["defined"], found["result"]) == (False, None)
+    assert found["mistake"]["message"]
+
+
+async def test_a_mistake_names_its_place(served: Served) -> None:
+    assert (await evaluated(served, "body.a + + 1"))["mistake"]["position"] == 9
+
+
+async def test_an_expression_without_an_end_is_stopped(served: Served) -> None:
+    found = await evaluated(served, "($f := function($n) { $f($n + 1) }; $f(0))")
+    assert found["mistake"]["message"]
+
+
+async def test_what_is_no_trial_is_refused(served: Served) -> None:
+    assert (await served.refused("POST", "/expressions/evaluate", {"expression": "1"}))[0] == 422
