@@ -61,7 +61,7 @@ def follow(client: Client, name: str, epoch: int, replaces: int | None, show: Sh
         while True:
             new, old = _patiently(lambda: _pair(client, name, epoch, replaces))
             show(lines(new, old))
-            if new["state"] in WAS_LIVE:
+            if new["state"] in WAS_LIVE and new["live_at"]:
                 return _measured(client, name, new, replaces)
             if new["state"] in ("failed", "stopped"):
                 raise _failed(name, new, old)

@@ -59,7 +59,7 @@ def _line(
         return Line(step["id"], "failed", step["reason"])
     if state in ("failed", "stopped"):
         return Line(step["id"], "stopped")
-    if state in WAS_LIVE:
+    if state in WAS_LIVE and new["live_at"]:
         drains = _beside(old, before)
         return Line(step["id"], "live" if before is None else "took over", ", ".join(filter(None, (warm, drains))))
     if step["host"] == "ready":

@@ -120,9 +120,10 @@ class Deployer:
         await self._update(key, worker=worker, restarts=restarts)
 
     async def _activate(self, flow_id: str, action: Activate) -> None:
-        """The switch. What comes in by request goes to the new inbox before the old one is closed.
+        """The switch. What comes in by request goes to the new inbox before the old one is closed: its row says `live`
+        early, without a ``live_at``, for its ``startup`` may still fail.
 
-        Without an old one requests wait until it is sure that this one begins: its ``startup`` may fail.
+        Without an old one requests wait until that is over.
         """
         key = flow_id, action.epoch
         specs = {epoch: await self._specs.get(flow_id, epoch) for epoch in self._owning(flow_id)}
@@ -134,7 +135,8 @@ class Deployer:
         if requests and others:
             async with self._journal(flow_id):
                 await journal.admit(self._bus, mine)
-            await self._update(key, state="live")
+            if not action.again:
+                await self._update(key, state="live", live_at=None)
         async with self._journal(flow_id):
             await journal.switch(self._bus, mine, others)
         await self._take_lease(flow_id, action.epoch)
@@ -148,6 +150,8 @@ class Deployer:
             if not action.again:  # before it is live: a server that dies in between activates, and notes, again
                 await self._note_switch(key, requests=requests)
             await self._update(key, state="live")
+        elif not action.again:
+            await self._update(key, state="ready")  # it never began: the flow is handed back, as before any switch
 
     def _owning(self, flow_id: str) -> list[int]:
         return sorted(epoch for owner, epoch in self._observer.owning if owner == flow_id)

@@ -45,6 +45,19 @@ async def test_a_flow_that_cannot_begin_has_failed_with_the_reason(stage: Stage)
     assert stage.runtime.started == [(flow, 1)]
 
 
+async def test_a_webhook_is_handed_back_at_once_when_the_new_deployment_cannot_begin(stage: Stage) -> None:
+    stage.runtime.fates[2] = "refuses"
+    flow = await stage.publish()
+    await stage.reaches(flow, "live")
+    await stage.publish(note="y")
+    row = (await stage.reaches(flow, "live", "failed"))[2]
+    assert row.reason == "activate: `startup` failed: nobody is there"
+    assert row.live_at is None
+    assert row.handover == {"handed_back": row.reason}
+    assert stage.runtime.started == [(flow, 1), (flow, 2)]
+    await stage.eventually(lambda: stage.runtime.phase(flow, 1) == "live", "the old one goes on")
+
+
 async def test_a_stopped_flow_keeps_its_queue_and_goes_on_where_it_was(stage: Stage) -> None:
     flow = await stage.publish()
     await stage.reaches(flow, "live")
