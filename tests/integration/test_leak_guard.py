@@ -31,7 +31,14 @@ async def plane() -> AsyncIterator[Plane]:
 
 
 async def running(
-    plane: Plane, file: str, source: str, *, quiet_after: float = 10.0, call_max: float = 30.0, **options: Any
+    plane: Plane,
+    file: str,
+    source: str,
+    *,
+    last: StepSpec | None = None,
+    quiet_after: float = 10.0,
+    call_max: float = 30.0,
+    **options: Any,
 ) -> RunningWorker:
     files = {file: textwrap.dedent(source)} | ({"package.json": "{}"} if file.endswith(".js") else {})
     trigger = StepSpec(
@@ -45,7 +52,7 @@ async def running(
         quiet_after=quiet_after,
         call_max=call_max,
     )
-    return await plane.live(plane.chain(trigger, action(plane, "last"), **options))
+    return await plane.live(plane.chain(trigger, last or action(plane, "last"), **options))
 
 
 async def leak(worker: RunningWorker) -> Any:
@@ -126,6 +133,21 @@ async def test_without_stop_it_is_told_once_and_goes_on(plane: Plane) -> None:
 
 async def _called(worker: RunningWorker, times: int) -> bool:
     return bool((await step_state(worker, "source")).received >= times)
+
+
+async def test_work_that_waits_for_crowded_steps_is_no_leak(plane: Plane) -> None:
+    code = """
+        import asyncio
+        kept = []
+        async def process(ctx):
+            kept.append(asyncio.create_task(ctx.emit({})))
+        """
+    slow = "import asyncio\nasync def process(msg):\n    await asyncio.sleep(60)\n"
+    worker = await running(plane, "look.py", code, last=action(plane, "last", slow, queue_limit=1))
+    await until(lambda: _called(worker, 40), within=15.0, what="40 calls")
+    state = await step_state(worker, "source")
+    assert state.waiting > 20
+    assert state.leak is None
 
 
 LISTENER = """

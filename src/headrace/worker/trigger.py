@@ -208,7 +208,8 @@ class Trigger:
                 self._leaks(self._guard.late(frame.call, frame.body, self._loop.time()))
             self._emit(frame)
         elif frame.type == "census":
-            self._leaks(self._guard.census(frame.call, frame.open, waiting=bool(self._waiting)))
+            waiting = bool(self._waiting) or self._outbox.stalled
+            self._leaks(self._guard.census(frame.call, frame.open, waiting=waiting))
 
     def _running(self, call: int) -> bool:
         return self._calling and call == self._number
