@@ -149,6 +149,24 @@ async def test_a_call_over_its_time_is_a_timeout_and_the_host_lives_on(plane: Pl
     assert (await step_state(worker, "hangs")).restarts == 0
 
 
+async def test_a_call_that_holds_the_event_loop_fails_and_takes_no_other_along(plane: Plane) -> None:
+    spins = """
+    exports.process = async (msg) => {
+      while (msg.body === 'spin');
+      await new Promise((done) => setTimeout(done, 100));
+      return { body: msg.body };
+    };
+    """
+    spec = plane.chain(python_hook(plane), node(plane, "spins", spins, timeout=0.5, concurrency=3))
+    await plane.live(spec)
+    for body in ("a", "spin", "b"):
+        await plane.send(spec, body)
+    assert sorted(await arrived(plane, spec, "spins", 2)) == ["a", "b"]
+    [error] = await errors(plane, spec, "spins")
+    assert (error.failure.reason, bytes(error.message.body)) == ("timeout", b'"spin"')
+    assert "the cancellation was not heeded" in error.failure.message
+
+
 async def test_a_forgotten_end_is_a_timeout(plane: Plane) -> None:
     spec = plane.chain(python_hook(plane), node(plane, "forgets", "exports.process = () => {};\n", timeout=0.2))
     await plane.live(spec)

@@ -88,10 +88,11 @@ class Step:
         self._calls: dict[int, Call] = {}
         self._settling = 0
         """Calls that have ended and whose outputs are not confirmed."""
-        self._number = 0
-        self._running = 0
+        self._number = self._running = 0
         self._active = False
         self._shut = False
+        self._heard = 0.0
+        """Loop time of the host's last word about a call."""
         self._renewing = False
         """The host is to start again when the calls it has have ended."""
         self._pausing = False
@@ -395,14 +396,14 @@ class Step:
         self.pump()
 
     def host_gone(self) -> None:
-        """Put the open messages back in front; those that were over their time have failed.
+        """Put the open messages back in front; those that were over their time have failed, unless another may be why.
 
         See `headrace.worker.host.Owner`.
         """
         self._renewing = False
         open_ = [call for call in self._calls.values() if not call.ended]
-        late = [call for call in open_ if call.cancelled]
-        lost = [call for call in open_ if not call.cancelled]
+        late = [] if self._was_silent(open_) else [call for call in open_ if call.cancelled]
+        lost = [call for call in open_ if call not in late]
         for call in lost:
             call.dropped = True
             call.held.most = max(call.held.most, call.outputs)
@@ -418,6 +419,15 @@ class Step:
                 self._blame(lost[0])
         for call in late:
             self._overran(call)
+
+    def _was_silent(self, open_: list[Call]) -> bool:
+        """Whether the host has said nothing since a call was over its time, and worked on others beside it.
+
+        Then one of them, nobody knows which, held its event loop: they are tried one at a time.
+        """
+        begun = [call for call in open_ if call.started]
+        over = [call.started + self.step.timeout for call in begun if call.cancelled]
+        return len(begun) > 1 and bool(over) and self._heard < min(over)
 
     def _overran(self, call: Call) -> None:
         """It did not heed its cancellation, and its host was ended for it."""
@@ -449,6 +459,7 @@ class Step:
 
     def host_frame(self, frame: frames.Frame) -> None:
         """See `headrace.worker.host.Owner`."""
+        self._heard = self._loop.time()
         call = self._calls.get(frame.call)
         if frame.type == "emit":
             self._emissions.handle(call, frame)
