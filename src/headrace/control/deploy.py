@@ -215,9 +215,8 @@ class Deployer:
             return  # somebody wished for a newer one meanwhile: plan anew
         final = await self._trigger_changes(key, action.successor)
         self._observer.heard(await ask(self._bus, key, "quiesce", final=final))
-        within = 2 * self._settings.stop_within + (HOOK_WITHIN if final else 0) + KILL_MARGIN
         try:
-            await self._observer.reaches(key, ("draining", "drained", "failed"), within)
+            await self._observer.reaches(key, ("draining", "drained", "failed"), self._patience(final=final))
         except TimeoutError:
             raise Unavailable("no-answer", f"the trigger of deployment {action.epoch} does not fall silent") from None
 
@@ -246,7 +245,7 @@ class Deployer:
             await self._note_settled(key)
         self._observer.silent(key)
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + 2 * self._settings.stop_within + KILL_MARGIN
+        deadline = loop.time() + self._patience(final=final)
         while loop.time() < deadline:
             with suppress(Unavailable):  # it is just starting, or ending, or hangs
                 await ask(self._bus, key, "stop", final=final)
@@ -255,6 +254,10 @@ class Deployer:
                     await self._runtime.gone(ref)
                 return True
         return False
+
+    def _patience(self, *, final: bool) -> float:
+        """Seconds in which a trigger falls silent, or a worker ends, with its ``shutdown`` hook when that is to run."""
+        return 2 * self._settings.stop_within + (HOOK_WITHIN if final else 0) + KILL_MARGIN
 
     def _journal(self, flow_id: str) -> asyncio.Lock:
         """Held while the list of a journal's subjects is read, changed and written back."""

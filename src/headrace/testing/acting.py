@@ -20,13 +20,14 @@ from headrace.runtime.base import RunningWorker, WorkerRef
 
 __all__ = ["ActingRuntime", "Fate"]
 
-Fate = Literal["good", "never", "fails", "dies", "stubborn", "mute", "refuses", "unstartable"]
+Fate = Literal["good", "never", "fails", "dies", "stubborn", "lingers", "mute", "refuses", "unstartable"]
 """
 good         gets ready and obeys
 never        never gets ready
 fails        says that it failed
 dies         ends instead of getting ready
 stubborn     does not stop when asked
+lingers      takes a second to stop when its `shutdown` hook is to run
 mute         gets ready, then does not begin when activated
 refuses      gets ready, then fails when activated
 unstartable  cannot be started
@@ -38,7 +39,7 @@ _pids = itertools.count(10_000_000)  # beyond what systems give out
 class ActingRuntime:
     """`Runtime` over actors. ``fates`` says how the workers of an epoch behave, ``warm_up`` how many seconds it takes.
 
-    ``started`` and ``most_warming`` are for looking at afterwards.
+    ``started``, ``killed`` and ``most_warming`` are for looking at afterwards.
     """
 
     def __init__(self, bus: Bus, *, warm_up: float = 0.02) -> None:
@@ -46,6 +47,7 @@ class ActingRuntime:
         self.warm_up = warm_up
         self.fates: defaultdict[int, Fate] = defaultdict(lambda: "good")
         self.started: list[tuple[str, int]] = []
+        self.killed: list[WorkerRef] = []
         self.most_warming = 0
         self._actors: dict[tuple[str, int], _Actor] = {}
 
@@ -72,6 +74,7 @@ class ActingRuntime:
     async def kill(self, ref: WorkerRef) -> None:
         actor = self._actor(ref)
         if actor is not None:
+            self.killed.append(ref)
             actor.task.cancel()
             await asyncio.wait([actor.task])
 
@@ -137,8 +140,11 @@ class _Actor:
             self._enter("ready")
 
     async def _obey(self, subject: str, data: bytes, reply: str) -> None:
-        verb = msgspec.json.decode(data, type=Command).verb
-        if verb == "stop" and self._fate != "stubborn":
+        command = msgspec.json.decode(data, type=Command)
+        verb = command.verb
+        if verb == "stop" and self._fate == "lingers" and command.final:
+            asyncio.get_running_loop().call_later(1.0, self._ended.set)
+        elif verb == "stop" and self._fate != "stubborn":
             self._ended.set()
         elif verb == "activate" and self.phase in ("ready", "drained", "draining") and self._fate != "mute":
             held = await Bucket(self._bus, subjects.LEASES).get(self._flow_id)

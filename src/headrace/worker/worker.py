@@ -194,7 +194,7 @@ class Worker:
         try:
             await self._hooks.shutdown(self._of(self._spec.trigger).hooks)
         except HeadraceError as error:
-            self._of(self._spec.trigger).log.platform("error", f"the shutdown hook failed: {error}")
+            self._of(self._spec.trigger).log.platform("error", str(error))
 
     # -- what control says ----------------------------------------------------------------------------------
 

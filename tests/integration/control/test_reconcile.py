@@ -185,12 +185,25 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(stage: Stage) -> N
 
 async def test_a_stubborn_worker_is_killed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headrace.control.deploy.KILL_MARGIN", 0.2)
+    monkeypatch.setattr("headrace.control.deploy.HOOK_WITHIN", 0.0)
     stage.runtime.fates[1] = "stubborn"
     flow = await stage.publish()
     await stage.reaches(flow, "live")
     await stage.stop_flow()
     await stage.reaches(flow, "stopped")
     assert await stage.workers(flow) == []
+    assert len(stage.runtime.killed) == 1
+
+
+async def test_a_stop_leaves_the_shutdown_hook_its_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.control.deploy.KILL_MARGIN", 0.2)
+    stage.runtime.fates[1] = "lingers"
+    flow = await stage.publish()
+    await stage.reaches(flow, "live")
+    await stage.stop_flow()
+    await stage.reaches(flow, "stopped")
+    assert await stage.workers(flow) == []
+    assert not stage.runtime.killed
 
 
 async def test_two_publishes_at_once_leave_the_second(stage: Stage) -> None:
