@@ -38,6 +38,9 @@ __all__ = [
 KNOWN = frozenset(
     {"client_id", "client_secret", "auth_uri", "token_uri", "scopes", "scope", "client_auth", "grant_type"}
 )
+STANDARD = frozenset({"access_token", "token_type", "expires_in", "refresh_token", "scope"})
+"""Keys of a token (RFC 6749, 5.1)."""
+FURTHER = "undefined_params"
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_.-]*)\s*\}\}")
 LIKELY_FIELD = "oauth"
 EARLIEST = 60_000
@@ -185,6 +188,9 @@ def challenge(code_verifier: str) -> str:
 def token(status: int, content_type: str, body: bytes, held: Mapping[str, Any], now_ms: int) -> Token:
     """The token in an answer of the token endpoint; a refresh token it does not repeat stays.
 
+    What the answer has beyond the standard's keys is there once more under ``undefined_params``, where public
+    components look for it, and stays there when a later answer does not repeat it.
+
     `Refused` (``token-refused``) with the provider's own words when there is none.
     """
     answer = _answer(content_type, body)
@@ -198,7 +204,12 @@ def token(status: int, content_type: str, body: bytes, held: Mapping[str, Any], 
         raise Refused("token-refused", "the provider's answer has no access_token")
     kept = {"refresh_token": held["refresh_token"]} if held.get("refresh_token") else {}
     given = {key: each for key, each in answer.items() if each is not None and each != ""}
-    return Token({**kept, **given}, _until(answer.get("expires_in"), now_ms))
+    before = held.get(FURTHER)
+    further = {
+        **(before if isinstance(before, Mapping) else {}),
+        **{key: each for key, each in given.items() if key not in STANDARD},
+    }
+    return Token({**kept, **given, **({FURTHER: further} if further else {})}, _until(answer.get("expires_in"), now_ms))
 
 
 def due_at(until: int | None, now_ms: int) -> int | None:

@@ -115,6 +115,16 @@ def test_a_refresh_token_that_is_not_repeated_stays() -> None:
     assert (got.values, got.until) == ({"access_token": "a", "refresh_token": "r"}, None)
 
 
+def test_what_the_standard_does_not_know_is_where_public_components_look_for_it_and_stays() -> None:
+    first = token({"access_token": "a", "scope": "s", "instance_url": "https://eu1", "signature": "x"})
+    assert first.values == {
+        "access_token": "a", "scope": "s", "instance_url": "https://eu1", "signature": "x",
+        "undefined_params": {"instance_url": "https://eu1", "signature": "x"},
+    }  # fmt: skip
+    second = token({"access_token": "b", "signature": "y"}, dict(first.values))
+    assert second.values["undefined_params"] == {"instance_url": "https://eu1", "signature": "y"}
+
+
 @pytest.mark.parametrize(
     ("written", "seconds"), [(60, 60), ("60", 60), (1.5, 1.5), (0, None), ("soon", None), (-1, None), (None, None)]
 )
