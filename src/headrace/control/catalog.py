@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.components.descriptor import Descriptor
+from headrace.control.credentials import NOT_CONNECTED
 from headrace.errors import Invalid, NotFound, Refused
 from headrace.flows import document
 from headrace.flows.catalog import BuildState, Described, Listing, Selector
@@ -26,8 +27,10 @@ async def catalog_for(conn: AsyncConnection, text: str) -> Listing:
             found[component, selector] = described(await components.resolve(conn, component, selector))
         except (NotFound, Refused):
             states |= await _states(conn, component, selector)
-    secrets = {each.name: each.component for each in await credentials.list_(conn)}
-    return Listing(names, found, states, secrets, await variables.set_names(conn))
+    held = await credentials.list_(conn)
+    secrets = {each.name: each.component for each in held}
+    doubtful = {each.name: each.reason for each in held if each.state == "failed" or each.reason == NOT_CONNECTED}
+    return Listing(names, found, states, secrets, await variables.set_names(conn), doubtful)
 
 
 def described(version: ComponentVersion) -> Described:

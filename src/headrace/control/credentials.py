@@ -30,8 +30,10 @@ from headrace.store.components import ComponentVersion
 from headrace.store.credentials import Credential
 from headrace.store.database import Database
 
-__all__ = ["Credentials", "Shown", "users"]
+__all__ = ["NOT_CONNECTED", "Credentials", "Shown", "users"]
 
+NOT_CONNECTED = "it is not connected yet"
+"""Why a credential is unverified for which a person has to agree."""
 _EMPTY = (None, "")
 
 
@@ -243,7 +245,7 @@ class Credentials:
     ) -> Verdict:
         if provider is not None and not isinstance(values.get(provider.field), Mapping):
             if provider.grant == "authorization_code":
-                return Verdict(None, "it is not connected yet")
+                return Verdict(None, NOT_CONNECTED)
             return Verdict(False, "it has no token")
         verdict = await self._design.verify(version, values)
         return Verdict(verdict.good, Redaction(values).text(verdict.reason))

@@ -152,6 +152,10 @@ class Catalog(Protocol):
         """Every credential's name, and the component it is for."""
         ...
 
+    def doubts(self) -> Mapping[str, str]:
+        """Names of credentials that will hardly work, and why."""
+        ...
+
     def variables(self, component: str) -> Collection[str]:
         """Names of the component's environment variables that have a value."""
         ...
@@ -169,6 +173,8 @@ class Listing:
     """Names of credentials, and their components."""
     given: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Names of environment variables that have a value, by component."""
+    doubtful: Mapping[str, str] = field(default_factory=dict)
+    """Names of credentials that are not good, and why."""
 
     def components(self) -> tuple[str, ...]:
         return self.names
@@ -185,6 +191,9 @@ class Listing:
 
     def credentials(self) -> Mapping[str, str]:
         return self.secrets
+
+    def doubts(self) -> Mapping[str, str]:
+        return self.doubtful
 
     def variables(self, component: str) -> Collection[str]:
         return self.given.get(component, ())

@@ -23,6 +23,7 @@ Reason = Literal[
     "component-not-found",
     "credential-missing",
     "credential-not-found",
+    "credential-not-good",
     "credential-of-another",
     "cycle",
     "deprecated",

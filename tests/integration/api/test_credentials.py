@@ -175,6 +175,13 @@ async def test_a_draft_is_linted_with_the_credentials_there_are(served: Served, 
     assert [each["reason"] for each in linted["problems"]] == ["credential-not-found"] * 2
     await create(served)
     assert (await served.post("/flows/lint", {"document": FLOW}))["problems"] == []
+    changed = {"values": {"user": "no"}, "verify": False}
+    assert (await served.client.patch("/api/v1/credentials/prod", json=changed)).is_success
+    await served.post("/credentials/prod/verify")
+    linted = await served.post("/flows/lint", {"document": FLOW})
+    assert [(each["reason"], each["severity"]) for each in linted["problems"]] == [
+        ("credential-not-good", "warning")
+    ] * 2
 
 
 async def test_a_deployment_names_a_credential_by_its_id_and_grants_nobody_the_keys(served: Served, root: Path) -> None:

@@ -258,6 +258,17 @@ async def test_what_the_block_needs_and_is_not_there_is_told(served: Served, add
         assert [each["path"] for each in answer.json()["problems"]] == ["values.MY_ID"]
 
 
+async def test_a_draft_is_linted_with_what_is_not_connected(served: Served, address: str) -> None:
+    step = {"id": "hook", "trigger": "vault/receive", "credential": "prod"}
+    document = {"document": json.dumps({"flow": "keep", "steps": [step]})}
+    async with component(served, address):
+        await create(served, address)
+        [problem] = (await served.post("/flows/lint", document))["problems"]
+        assert problem["message"] == "Credential `prod` is not good: it is not connected yet"
+        await agree(served)
+        assert (await served.post("/flows/lint", document))["problems"] == []
+
+
 async def test_code_that_fails_for_want_of_a_token_gets_advice(served: Served, address: str) -> None:
     async with component(served, address):
         await create(served, address)

@@ -83,6 +83,7 @@ CATALOG = Listing(
     },
     given={"crm": frozenset({"CRM_ID", "OTHER"})},
     secrets={"shop-prod": "shop", "shop-test": "shop", "vault-prod": "vault"},
+    doubtful={"shop-test": "wrong password"},
     states={("shop", 4): "building", ("slow", "latest"): "pushed", ("broken", "latest"): "failed"},
 )
 

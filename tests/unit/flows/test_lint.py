@@ -186,6 +186,16 @@ class TestOffers:
         assert (problem.path, problem.reason) == ("steps[1].credential", "credential-not-found")
         assert "shop-prod" in problem.suggestion
 
+    def test_a_credential_that_is_not_good(self) -> None:
+        problem = only(changed("a", credential="shop-test"))
+        assert (problem.path, problem.reason, problem.severity) == (
+            "steps[1].credential",
+            "credential-not-good",
+            "warning",
+        )
+        assert "wrong password" in problem.message
+        assert problem.suggestion == "see `headrace credential show shop-test`"
+
     def test_an_environment_variable_that_the_component_needs(self) -> None:
         problem = only(changed("b", action="crm/find", fields={}))
         assert (problem.path, problem.reason) == ("steps[2].action", "variable-missing")

@@ -100,6 +100,9 @@ def _credential(index: int, step: Step, described: Described, catalog: Catalog, 
     elif step.credential not in fitting:
         message = f"Credential `{step.credential}` is for component `{known[step.credential]}`"
         findings.error(path, "credential-of-another", message, choice)
+    elif step.credential in (doubts := catalog.doubts()):
+        message = f"Credential `{step.credential}` is not good: {clipped(doubts[step.credential], 200)}"
+        findings.warning(path, "credential-not-good", message, f"see `headrace credential show {step.credential}`")
 
 
 def _variables(index: int, step: Step, described: Described, catalog: Catalog, findings: Findings) -> None:
