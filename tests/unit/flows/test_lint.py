@@ -234,6 +234,13 @@ class TestOffers:
         assert only(changed("t", trigger="shop/new-order", reply="wait")).reason == "unused-key"
 
 
+    def test_the_leak_guard_is_for_triggers_that_are_called_again_and_again(self) -> None:
+        problem = only(f"leak_guard: stop\n{LINE}")
+        assert (problem.path, problem.reason, problem.severity) == ("leak_guard", "unused-key", "warning")
+        polling = changed("t", trigger="shop/new-order")
+        assert found(json.dumps(json.loads(polling) | {"leak_guard": "stop"})) == []
+
+
 class TestFields:
     def problem(self, **fields: Any) -> Problem:
         return only(changed("b", fields={"path": "/srv/out.jsonl"} | fields))

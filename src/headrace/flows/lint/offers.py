@@ -19,6 +19,7 @@ def check(document: Document, catalog: Catalog, findings: Findings) -> None:
         if offer is not None:
             fields.check(index, step, offer, findings)
             _unused(index, step, offer, findings)
+            _guarded(document, step, offer, findings)
 
 
 def _offer(index: int, step: Step, catalog: Catalog, findings: Findings) -> Offer | None:
@@ -124,6 +125,12 @@ def _unused(index: int, step: Step, offer: Offer, findings: Findings) -> None:
             report = findings.error if key == "reply" else findings.warning
             message = f"`{key}` does nothing on {kind}; it is for {' and '.join(dict.fromkeys(users.values()))}"
             report(at(index, key), "unused-key", message, f"remove `{key}`")
+
+
+def _guarded(document: Document, step: Step, offer: Offer, findings: Findings) -> None:
+    if document.leak_guard == "stop" and step.kind == "trigger" and (offer.trigger_type or "webhook") == "webhook":
+        message = "`leak_guard` does nothing on a webhook trigger; it is for triggers that are called again and again"
+        findings.warning("leak_guard", "unused-key", message, "remove `leak_guard`")
 
 
 _TRIGGERS = {"polling": "triggers", "webhook": "triggers", "listener": "triggers"}
