@@ -233,7 +233,6 @@ class TestOffers:
         assert only(changed("t", trigger="shop/new-order", concurrency=4)).reason == "unused-key"
         assert only(changed("t", trigger="shop/new-order", reply="wait")).reason == "unused-key"
 
-
     def test_the_leak_guard_is_for_triggers_that_are_called_again_and_again(self) -> None:
         problem = only(f"leak_guard: stop\n{LINE}")
         assert (problem.path, problem.reason, problem.severity) == ("leak_guard", "unused-key", "warning")
