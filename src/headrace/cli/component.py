@@ -227,6 +227,7 @@ def rollout(
 ) -> None:
     """Bring the latest version to every running flow that names it as latest, one after another, by handover.
 
+    And its environment variables, as they are now, to every flow that runs it.
     Stops at the first flow that fails, which runs on as it was. Interrupted, the flow in progress still goes on.
     """
     from headrace.cli.client import connect

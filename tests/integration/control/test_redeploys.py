@@ -14,7 +14,7 @@ from headrace.control.behind import behind
 from headrace.control.redeploys import Redeploys
 from headrace.control.rollout import Progress, rollout
 from headrace.errors import NotFound
-from headrace.store import deployments, flows
+from headrace.store import components, deployments, flows, variables
 from headrace.store.deployments import Deployment
 from headrace.testing.plane import until
 
@@ -130,6 +130,25 @@ async def test_a_build_that_the_flow_cannot_use_leaves_it_alone(stage: Stage) ->
         assert (await is_live(stage, follower, 2)).resolved["work"]["revision"] == 3
 
 
+async def varied(stage: Stage, edition: int) -> None:
+    """Somebody has changed the environment variables of the component."""
+    async with stage.db.begin() as conn:
+        held = await variables.ensure(conn, (await components.get(conn, "shop")).id, "variables-1")
+        await variables.note(conn, held.id, edition, ["SHOP_KEY"], "ada")
+    stage.bus.publish("live.component", b"{}")
+
+
+async def test_changed_variables_are_not_followed_but_come_along_with_the_next_build(stage: Stage) -> None:
+    follower = await live(stage, "follower", "on-push")
+    async with following(stage) as loop:
+        await varied(stage, 1)
+        await looks(loop)
+        assert await stage.states(follower) == {1: "live"}
+        await built(stage)
+        row = await is_live(stage, follower, 2)
+    assert {each["variables"] for each in row.resolved.values()} == {1}
+
+
 # -- a rollout
 
 
@@ -152,6 +171,17 @@ async def test_a_rollout_publishes_one_flow_after_another(stage: Stage) -> None:
     for flow_id in ids:
         row = (await stage.rows(flow_id))[2]
         assert (row.cause, row.author, row.resolved["work"]["revision"]) == ("rollout", "ada", 2)
+
+
+async def test_a_rollout_brings_changed_variables_to_all_who_run_the_component(stage: Stage) -> None:
+    ids = [await live(stage, "a"), await live(stage, "b", "manual", "shop/work, version: 1")]
+    await varied(stage, 1)
+    told = await roll(stage)
+    assert told == [("a", "publishing", None), ("a", "live", 2), ("b", "publishing", None), ("b", "live", 2)]
+    assert await roll(stage) == []
+    for flow_id in ids:
+        row = (await stage.rows(flow_id))[2]
+        assert {(each["revision"], each["variables"]) for each in row.resolved.values()} == {(1, 1)}
 
 
 async def test_a_rollout_stops_at_the_first_failure(stage: Stage) -> None:
