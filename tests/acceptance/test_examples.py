@@ -157,7 +157,9 @@ def test_a_webhook_from_its_subscription_to_its_answer(stage: Stage) -> None:
     assert httpx.get(address, params={"challenge": "c-1"}).text == "c-1"
     payment = {"id": "p-1", "amount": 12.5, "currency": "EUR"}
     assert httpx.post(address, json=payment).json() == {"error": "who are you?"}
-    answer = httpx.post(address, json=payment, headers={"x-webhook-secret": "hook-secret-1"})
+    secret = {"x-webhook-secret": "hook-secret-1"}
+    assert httpx.post(address, json={**payment, "currency": "USD"}, headers=secret).status_code == 204
+    answer = httpx.post(address, json=payment, headers=secret)
     assert (answer.status_code, answer.json()) == (201, {"thanks": "for p-1"})
     assert stage.arrived("paid") == [{"refund": "R-1"}]
     assert list(stage.world.refunds.values()) == ["p-1"]

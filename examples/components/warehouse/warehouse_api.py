@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each request, and the step's log keeps it
 
 Cfg = dict[str, Any]
 Rows = list[dict[str, Any]]

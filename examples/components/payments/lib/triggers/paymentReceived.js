@@ -18,18 +18,25 @@ async function shutdown(cfg, { subscription }) {
 
 /** For each request. With a GET the provider only asks whether somebody is there. */
 async function processTrigger(msg, cfg) {
+  const answer = async (statusCode, body) => {
+    if (msg.headers.reply_to) await this.emit('httpReply', { statusCode, body });
+  };
+
   if (msg.method === 'GET') {
-    await this.emit('httpReply', { headers: { 'Content-Type': 'text/plain' }, body: msg.query.challenge });
-    return;
-  }
-  if (!same(msg.headers['x-webhook-secret'], cfg.secret)) {
+    await answer(200, msg.query.challenge);
+  } else if (!same(msg.headers['x-webhook-secret'], cfg.secret)) {
     this.logger.warn('a request without the secret was refused');
-    if (msg.headers.reply_to) await this.emit('httpReply', { statusCode: 401, body: { error: 'who are you?' } });
-    return;
+    await answer(401, { error: 'who are you?' });
+  } else if (!wanted(cfg.currencies, msg.body.currency)) {
+    await answer(204);
+  } else {
+    const { id, amount, currency } = msg.body;
+    await this.emit('data', { id: `payment-${id}`, body: { payment: id, amount, currency } });
   }
-  const { id, amount, currency } = msg.body;
-  if (cfg.currencies && cfg.currencies.length && !cfg.currencies.includes(currency)) return;
-  await this.emit('data', { id: `payment-${id}`, body: { payment: id, amount, currency } });
+}
+
+function wanted(currencies, currency) {
+  return !currencies || !currencies.length || currencies.includes(currency);
 }
 
 function same(given, wanted) {
