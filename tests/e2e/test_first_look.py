@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from pathlib import Path
 
+import httpx
 from playwright.sync_api import Page, expect
 from tests.acceptance.headrace import Headrace
 from tests.e2e.desk import Desk
+
+from headrace.api.designer import BUILT
 
 FLOW = """\
 flow: orders
@@ -76,3 +81,30 @@ def test_a_flow_is_stopped_started_and_removed(desk: Desk, tmp_path: Path) -> No
     choose("Remove")
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     page.get_by_text("stop it first").or_(page.get_by_text("runs")).first.wait_for()
+
+
+BUDGET = 350_000
+"""Bytes of JavaScript, gzipped, that a browser needs before it can show anything."""
+
+
+def test_the_entry_is_small() -> None:
+    index = (BUILT / "index.html").read_text()
+    scripts = re.findall(r'(?:src|href)="/(assets/[^"]+\.js)"', index)
+    assert scripts
+    assert sum(len(gzip.compress((BUILT / script).read_bytes())) for script in scripts) < BUDGET
+
+
+def test_two_hundred_steps_are_drawn_and_walked(desk: Desk) -> None:
+    steps = [{"id": "s0", "trigger": "webhook/receive"}]
+    steps += [{"id": f"s{n}", "after": f"s{(n - 1) // 2}", "action": "log/write"} for n in range(1, 200)]
+    document = json.dumps({"flow": "many", "steps": steps})
+    headers = {"Authorization": f"Bearer {desk.running.token}"}
+    url = f"{desk.url}/api/v1/flows/many/draft"
+    assert httpx.put(url, json={"document": document}, headers=headers, timeout=30).status_code == 200
+    page = desk.open("/flows/many/draft")
+    expect(page.get_by_role("group", name="trigger s0, webhook/receive")).to_be_attached()
+    for number in range(3):
+        page.keyboard.press("j")
+        expect(page.get_by_role("region", name=f"Step s{number}")).to_be_visible(timeout=2_000)
+    page.get_by_label("Note", exact=True).fill("typed without waiting")
+    expect(page.get_by_role("status").filter(has_text=re.compile("^Saved$"))).to_be_visible()

@@ -1,4 +1,4 @@
-import { Badge, type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
+import { Badge, type CSSVariablesResolver, createTheme, type MantineColorsTuple, Modal } from "@mantine/core";
 import { tone } from "@/ui/tone";
 
 /** The colour of water in a mill race. Shade 7 on white and shade 4 on black are both readable as text (WCAG AA). */
@@ -24,6 +24,7 @@ export const theme = createTheme({
   defaultRadius: "sm",
   cursorType: "pointer",
   components: {
+    Modal: Modal.extend({ defaultProps: { closeButtonProps: { "aria-label": "Close" } } }),
     Badge: Badge.extend({
       vars: (_, { variant, color }) => ({
         root: variant === "light" || variant === "outline" ? { "--badge-color": tone(color ?? "race") } : {},

@@ -1,5 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { addStep, changed, freeId, insertStep, read, removeStep, renameStep, setField, setKey } from "@/graph/document";
+import {
+  addStep,
+  changed,
+  freeId,
+  insertStep,
+  pasteSteps,
+  read,
+  removeStep,
+  renameStep,
+  setField,
+  setKey,
+  stepsIn,
+  stepText,
+} from "@/graph/document";
 
 const TEXT = `# Orders go to the ERP.
 flow: orders
@@ -121,5 +134,38 @@ describe("changing", () => {
     expect(freeId(document, "orders")).toBe("orders-2");
     expect(freeId(document, "9 new order!")).toBe("new-order-");
     expect(freeId(document, "")).toBe("step");
+  });
+});
+
+describe("the clipboard", () => {
+  it("holds a step as readable text, comments too", () => {
+    expect(stepText(TEXT, "orders")).toBe(
+      "- id: orders # from the shop\n  trigger: shop/new-order\n  fields: {region: eu, since: 2024-01-01, zero: 01234, deep: {a: [1, two]}}\n",
+    );
+    expect(stepsIn(stepText(TEXT, "customer"))?.[0]).toMatchObject({ id: "customer", after: "orders" });
+  });
+
+  it.each(["hello", "", "[1]", "a: b", "- {id: x}", "- ["])("with %j holds no steps", (text) => {
+    expect(stepsIn(text)).toBeNull();
+  });
+
+  it("gives pasted steps ids of their own, after each other as they were", () => {
+    const document = read(TEXT);
+    const copied = stepsIn(TEXT);
+    if (document === null || copied === null) throw new Error("unreadable");
+    const { change, ids: got } = pasteSteps(document, copied, "invoice");
+    expect(got).toEqual(["customer-2", "invoice-2"]);
+    expect(ids(changed(TEXT, change)).slice(3)).toEqual([
+      ["customer-2", "invoice"],
+      ["invoice-2", "customer-2"],
+    ]);
+  });
+
+  it("brings a whole flow into an empty one", () => {
+    const empty = "flow: f\ntype: real-time\nsteps: []\n";
+    const document = read(empty);
+    const copied = stepsIn(TEXT);
+    if (document === null || copied === null) throw new Error("unreadable");
+    expect(ids(changed(empty, pasteSteps(document, copied, null).change))).toEqual(ids(TEXT));
   });
 });

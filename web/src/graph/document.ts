@@ -4,7 +4,7 @@
  * A change is made in the YAML itself, so comments and the order of keys stay. Values are read as
  * docs/reference/flow-document.md says: JSON's types, everything else that is not quoted is text.
  */
-import { isMap, isSeq, parseDocument, type ScalarTag, YAMLMap, YAMLSeq, type Document as Yaml } from "yaml";
+import { isMap, isSeq, parseDocument, type ScalarTag, YAMLMap, YAMLSeq, Document as Yaml } from "yaml";
 
 export interface Step {
   id: string;
@@ -180,6 +180,61 @@ export function renameStep(id: string, to: string): Change {
     stepNode(yaml, id).set("id", to);
     for (const node of stepNodes(yaml)) replaceAfter(yaml, node, id, [to]);
   };
+}
+
+/** A step as text for the clipboard: a YAML list, readable and good for any flow. */
+export function stepText(text: string, id: string): string {
+  const step = stepNode(parseDocument(text, READING), id);
+  return new Yaml([step], READING).toString(WRITING);
+}
+
+/** The steps that a text from the clipboard spells; null: it is something else. */
+export function stepsIn(text: string): Record<string, unknown>[] | null {
+  const yaml = parseDocument(text, READING);
+  if (yaml.errors.length > 0) return null;
+  const value: unknown = yaml.toJS();
+  const all = isRecord(value) && Array.isArray(value.steps) ? value.steps : value;
+  const good = (step: unknown) =>
+    isRecord(step) && (typeof step.trigger === "string" || typeof step.action === "string");
+  return Array.isArray(all) && all.length > 0 && all.every(good) ? all : null;
+}
+
+/**
+ * Put copied steps into a document: with ids that are free, after each other as they were, and after `previous` where
+ * what they came after was not copied. A trigger is left out when the flow has one. `ids` are those they got.
+ */
+export function pasteSteps(
+  document: FlowDocument,
+  copied: Record<string, unknown>[],
+  previous: string | null,
+): { change: Change; ids: string[] } {
+  const hasTrigger = document.steps.some((step) => step.kind === "trigger");
+  const taken = copied.filter((step) => !(hasTrigger && step.trigger !== undefined));
+  const names = new Map<string, string>();
+  const present = [...document.steps];
+  for (const step of taken) {
+    const id = freeId({ ...document, steps: present }, text_(step.id));
+    names.set(text_(step.id), id);
+    present.push({ id } as Step);
+  }
+  const change: Change = (yaml) => {
+    const steps = stepsNode(yaml);
+    steps.flow = false;
+    for (const step of taken) {
+      const inside = list(step.after).flatMap((id) => names.get(id) ?? []);
+      const after = inside.length > 0 ? inside : previous === null ? [] : [previous];
+      const { id: _, after: __, ...rest } = step;
+      const written = { id: names.get(text_(step.id)), ...rest, ...(step.trigger === undefined ? afterOf(after) : {}) };
+      steps.add(yaml.createNode(written));
+    }
+  };
+  return { change, ids: [...names.values()] };
+}
+
+function afterOf(ids: string[]): { after?: string | string[] } {
+  const [only] = ids;
+  if (only === undefined) return {};
+  return { after: ids.length === 1 ? only : ids };
 }
 
 /** An id that no step has yet, made of `wanted`. */

@@ -24,8 +24,9 @@ import { PublishPanel } from "@/features/designer/PublishPanel";
 import { SaveBadge } from "@/features/designer/SaveBadge";
 import { StepPanel } from "@/features/designer/StepPanel";
 import { TextPanel } from "@/features/designer/TextPanel";
+import { useClipboard } from "@/features/designer/useClipboard";
 import { Canvas } from "@/graph/Canvas";
-import { addStep, freeId, insertStep, read, removeStep } from "@/graph/document";
+import { addStep, freeId, insertStep, pasteSteps, read, removeStep, stepsIn, stepText } from "@/graph/document";
 import { inOrder } from "@/graph/layout";
 import { Empty } from "@/ui/Empty";
 
@@ -83,6 +84,25 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
     select(id);
   };
 
+  const paste = (copied: Record<string, unknown>[], after: string | null) => {
+    if (document === null) return;
+    const { change, ids } = pasteSteps(document, copied, after);
+    draft.change(change);
+    select(ids.at(-1) ?? null);
+  };
+  const duplicate = (id: string) => {
+    const step = steps.find((each) => each.id === id);
+    if (step?.kind === "action") paste([step.written], step.after[0] ?? null);
+  };
+  useClipboard({
+    copied: () => (selected === null ? null : stepText(text, selected.id)),
+    cut: () => selected && remove(selected.id),
+    pasted: (from) => {
+      const copied = stepsIn(from);
+      if (copied !== null) paste(copied, selected?.id ?? steps.at(-1)?.id ?? null);
+    },
+  });
+
   const commands: Command[] = [
     { id: "add", label: "Add a step after", keys: "A", enabled: document !== null, perform: () => add(false) },
     { id: "insert", label: "Insert a step between", keys: "I", enabled: selected !== null, perform: () => add(true) },
@@ -101,6 +121,13 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
       keys: "Delete",
       enabled: selected !== null,
       perform: () => selected && remove(selected.id),
+    },
+    {
+      id: "duplicate",
+      label: "Duplicate the step",
+      keys: "mod+D",
+      enabled: selected?.kind === "action",
+      perform: () => selected && duplicate(selected.id),
     },
     { id: "undo", label: "Undo", keys: "mod+Z", enabled: history.at > 0, perform: draft.undo },
     {
