@@ -69,12 +69,13 @@ export function Canvas({ steps, selected, onSelect, onAdd, about }: Props) {
   );
 }
 
-/** Shows the whole flow again when there is more or less room: a panel opened, the phone was turned. */
+/** Shows the whole flow again when there is more or less room, as a panel opened, or a step came or went. */
 function FitToRoom() {
   const { fitView } = useReactFlow();
   const width = useStore((state) => state.width);
+  const steps = useStore((state) => state.nodes.length);
   useEffect(() => {
-    if (width > 0) void fitView(FITTING);
-  }, [width, fitView]);
+    if (width > 0 && steps > 0) void fitView(FITTING);
+  }, [width, steps, fitView]);
   return null;
 }
