@@ -227,7 +227,7 @@ def _print(found: dict[str, Any]) -> None:
             "Component": found["component"],
             "State": _state(found),
             "Reason": found["reason"],
-            "Verified": when(found["checked_at"]),
+            "Checked": when(found["checked_at"]),
             "Changed": f"{when(found['changed_at'])} by {found['author']}",
             "Connected": ("yes" if found["connected"] else "no") if found["connects"] else None,
             "Token until": when(found["token_until"]),
