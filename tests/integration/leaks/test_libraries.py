@@ -101,6 +101,17 @@ CARELESS = {
             };
             """,
         ),
+        "pg pool, by calls that do not wait": (
+            "pipes",
+            """
+            const { Pool } = require('pg');
+            let pool;
+            exports.process = async function (msg, cfg) {
+              pool ??= new Pool({ host: cfg.pg, user: 'headrace', database: 'postgres' });
+              pool.query('SELECT pg_sleep(60)').catch(() => {});
+            };
+            """,
+        ),
         "mqtt": (
             "sockets",
             """
