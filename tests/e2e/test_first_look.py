@@ -63,6 +63,26 @@ def test_a_running_flow_shows_what_passes(desk: Desk, tmp_path: Path) -> None:
     desk.look("flow")
 
 
+def test_a_flow_comes_from_a_file_and_is_duplicated(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "brought.yaml"
+    file.write_text("# kept\n" + FLOW.replace("orders", "brought"))
+    page = desk.open("/flows")
+    page.get_by_role("button", name="New flow").first.click()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_label("From a file").click()
+    chooser.value.set_files(file)
+    expect(page.get_by_label("Name")).to_have_value("brought")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_role("group", name="action Write it down, log/write")).to_be_visible()
+    page.get_by_role("button", name="Actions for brought").click()
+    page.get_by_role("menuitem", name="Duplicate").click()
+    page.get_by_label("Name").last.fill("copied")
+    page.get_by_role("button", name="Make it").click()
+    expect(page).to_have_url(re.compile("/flows/copied/draft$"))
+    page.get_by_role("button", name="Text", exact=True).click()
+    expect(page.get_by_label("Flow document")).to_have_value(re.compile("# kept\nflow: copied\n"))
+
+
 def test_a_flow_is_stopped_started_and_removed(desk: Desk, tmp_path: Path) -> None:
     desk.running.publish(FLOW.replace("orders", "passing"), tmp_path)
     page = desk.open("/flows?q=passing")

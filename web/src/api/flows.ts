@@ -118,15 +118,18 @@ export function discardDraft(name: string): Promise<unknown> {
   return answer(client.DELETE("/api/v1/flows/{name}/draft", { params: { path: { name }, query: {} } }));
 }
 
+/** The text of a flow: its draft, else its newest version. */
+export async function documentOf(flow: Flow): Promise<string> {
+  if (flow.has_draft || flow.version === null) {
+    return (await answer(client.GET("/api/v1/flows/{name}/draft", path(flow.name)))).document;
+  }
+  const which = { params: { path: { name: flow.name, number: flow.version } } };
+  return (await answer(client.GET("/api/v1/flows/{name}/versions/{number}", which))).document;
+}
+
 /** Make the draft of a flow that has none, from its newest version; or find the one there is. */
 export async function openedDraft(flow: Flow): Promise<void> {
-  if (flow.has_draft || flow.version === null) return;
-  const version = await answer(
-    client.GET("/api/v1/flows/{name}/versions/{number}", {
-      params: { path: { name: flow.name, number: flow.version } },
-    }),
-  );
-  await saveDraft(flow.name, version.document, flow.draft_tag);
+  if (!flow.has_draft) await saveDraft(flow.name, await documentOf(flow), flow.draft_tag);
 }
 
 /** Publish an older version again; the answer names the deployment that is to take over. */

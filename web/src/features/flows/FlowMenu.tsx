@@ -1,6 +1,7 @@
 import { ActionIcon, Button, Group, Menu, Modal, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import {
+  IconCopy,
   IconDotsVertical,
   IconDownload,
   IconPlayerPause,
@@ -9,7 +10,8 @@ import {
   IconTrash,
 } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type Flow, removeFlow, type Wish, wish } from "@/api/flows";
+import { documentOf, type Flow, removeFlow, type Wish, wish } from "@/api/flows";
+import { MakeFlow } from "@/features/flows/NewFlow";
 import { Refusal } from "@/ui/Refusal";
 
 /** What can be done with one flow, by its present wish. A refusal and a removal are told and asked in a dialog. */
@@ -19,7 +21,12 @@ export function FlowMenu({ flow }: { flow: Flow }) {
   const refreshed = () => queries.invalidateQueries({ queryKey: ["flows"] });
   const wishing = useMutation({ mutationFn: (verb: Wish) => wish(flow.name, verb), onSuccess: refreshed });
   const remove = useMutation({ mutationFn: () => removeFlow(flow.name), onSuccess: refreshed });
-  const error = wishing.error ?? remove.error;
+  const copy = useMutation({ mutationFn: () => documentOf(flow) });
+  const error = wishing.error ?? remove.error ?? copy.error;
+  const forget = () => {
+    copy.reset();
+    wishing.reset();
+  };
   return (
     <>
       <Menu position="bottom-end">
@@ -58,6 +65,9 @@ export function FlowMenu({ flow }: { flow: Flow }) {
           >
             Export
           </Menu.Item>
+          <Menu.Item leftSection={<IconCopy size={16} />} onClick={() => copy.mutate()}>
+            Duplicate
+          </Menu.Item>
           <Menu.Item leftSection={<IconTrash size={16} />} color="red" onClick={removal.open}>
             Remove
           </Menu.Item>
@@ -80,7 +90,10 @@ export function FlowMenu({ flow }: { flow: Flow }) {
           </Group>
         </Stack>
       </Modal>
-      <Modal opened={error !== null && !removing} onClose={wishing.reset} title={flow.name}>
+      <Modal opened={copy.data !== undefined} onClose={copy.reset} title={`Duplicate ${flow.name}`}>
+        {copy.data !== undefined && <MakeFlow text={copy.data} />}
+      </Modal>
+      <Modal opened={error !== null && !removing} onClose={forget} title={flow.name}>
         {error && <Refusal error={error} />}
       </Modal>
     </>
