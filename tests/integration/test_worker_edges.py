@@ -190,6 +190,7 @@ async def test_what_was_acknowledged_behind_a_slow_message_is_not_processed_agai
     worker = await plane.live(spec)
     for number in range(40):
         await plane.send(spec, {"n": number})
+    await until(lambda: _left(plane, spec, "hook", 0))  # all 40 have come to the slow step
     await until(lambda: _left(plane, spec, "slow", 1))
     worker.kill()
     again = plane.restart(spec)
