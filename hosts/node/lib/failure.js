@@ -9,6 +9,7 @@ const HOST = path.dirname(__dirname) + path.sep;
 const LONGEST = 32_000;
 const DEEPEST = 5;
 const FRAME_OF_NODE = /^ {4}at .*node:/;
+const NATIVE_FRAME = /^ {4}at .*\(<anonymous>\)$/;
 const FRAME_INSIDE_NODE = /^ {4}at .*node:internal\//;
 
 /**
@@ -78,18 +79,19 @@ function traced(thrown, depth = 0) {
  */
 function ours(text) {
   if (!text.includes(HOST) && !text.includes('node:internal/')) return text;
+  /** @type {string[]} */
+  const kept = [];
   let below = false;
-  return text
-    .split('\n')
-    .filter((line) => {
-      if (line.includes(HOST)) {
-        below = true;
-        return false;
-      }
+  for (const line of text.split('\n')) {
+    if (line.includes(HOST)) {
+      if (!below) while (NATIVE_FRAME.test(kept.at(-1) ?? '')) kept.pop(); // by which the host called
+      below = true;
+    } else {
       below &&= FRAME_OF_NODE.test(line);
-      return !below && !FRAME_INSIDE_NODE.test(line);
-    })
-    .join('\n');
+      if (!below && !FRAME_INSIDE_NODE.test(line)) kept.push(line);
+    }
+  }
+  return kept.join('\n');
 }
 
 /** @param {string} text */

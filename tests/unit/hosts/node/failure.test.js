@@ -25,6 +25,14 @@ test('frames of the host are left out, at the top and below', () => {
   assert.match(stack, /^TypeError: the frame has no call number\n {4}at .*failure\.test\.js/);
 });
 
+test('the call by which the host came is left out with it', async () => {
+  const { answer } = require('../../../../hosts/node/lib/hooks');
+  const thrown = await answer(() => { throw new Error('x'); }, {}, {}).catch((problem) => problem);
+  assert.match(thrown.stack, /at new Promise \(<anonymous>\)/);
+  assert.match(failure(thrown).stack, /^Error: x\n {4}at .*failure\.test\.js/);
+  assert.doesNotMatch(failure(thrown).stack, /new Promise/);
+});
+
 test('causes and the parts of an aggregate are told, up to a depth', () => {
   const error = new AggregateError([new Error('one')], 'both', { cause: 'text' });
   assert.match(failure(error).stack, /\[cause\]: text\n\[errors\]: Error: one\n/);
