@@ -66,7 +66,7 @@ export function Chooser({ kind, title, onChoose, onClose }: Props) {
       <Divider />
       <ScrollArea flex={1} mih={0}>
         {found.error && <Refusal error={found.error} onRetry={() => void found.refetch()} />}
-        {found.isPending && <Skeleton h={120} m="sm" aria-label="Loading" />}
+        {found.isPending && <Skeleton h={120} m="sm" role="status" aria-label="Loading" />}
         {found.data && offers.length === 0 && (
           <Empty title="Nothing found">
             No component here offers such a {kind}. Push one with git: `headrace component create` begins one.

@@ -69,7 +69,7 @@ export function PublishPanel({ flow, flush, onClose, onLive }: Props) {
           ) : (
             <>
               {plan.error && <Refusal error={plan.error} onRetry={() => void plan.refetch()} />}
-              {plan.isPending && <Skeleton h={160} aria-label="Working out the plan" />}
+              {plan.isPending && <Skeleton h={160} role="status" aria-label="Working out the plan" />}
               {plan.data && <PlanText plan={plan.data} />}
               <Textarea
                 label="Note"

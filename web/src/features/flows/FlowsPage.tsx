@@ -56,7 +56,7 @@ export function FlowsPage() {
         </Group>
       </Group>
       {found.error && <Refusal error={found.error} onRetry={() => void found.refetch()} />}
-      {found.isPending && <Skeleton h={200} aria-label="Loading" />}
+      {found.isPending && <Skeleton h={200} role="status" aria-label="Loading" />}
       {found.data?.length === 0 && (
         <Empty title="No flows yet" action={<NewFlow />}>
           A flow begins with a trigger, such as a webhook or a watched folder, and passes each event on to actions.
