@@ -39,6 +39,8 @@ from headrace.keyring import Keyring
 __all__ = ["Plane", "RunningWorker", "until"]
 
 HOST_UID = 210_000
+ANSWER_WITHIN = 10.0
+"""Seconds a worker has to answer. One that is not there is known at once."""
 WORKER = """
 import json, sys
 from headrace.worker.main import run
@@ -86,12 +88,14 @@ class RunningWorker:
     async def state(self) -> WorkerState:
         """Its present heartbeat."""
         subject = subjects.worker_do(self.spec.flow_id, self.spec.epoch)
-        return decode_state(await self._plane.bus.request(subject, msgspec.json.encode(Command("status")), 2.0))
+        return decode_state(
+            await self._plane.bus.request(subject, msgspec.json.encode(Command("status")), ANSWER_WITHIN)
+        )
 
     async def tell(self, verb: Verb, *, final: bool = False) -> None:
         """Send a command."""
         subject = subjects.worker_do(self.spec.flow_id, self.spec.epoch)
-        await self._plane.bus.request(subject, msgspec.json.encode(Command(verb, final)), 5.0)
+        await self._plane.bus.request(subject, msgspec.json.encode(Command(verb, final)), ANSWER_WITHIN)
 
     async def reach(self, *phases: Phase, within: float = 20.0) -> WorkerState:
         """Wait until it is in one of ``phases``."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 
+import httpx
 import msgspec
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 from tests.deployed import deploy
-from tests.integration.api.conftest import Served
+from tests.integration.api.conftest import URL, Served
 
 from headrace.bus import message as envelope
 from headrace.bus import subjects
@@ -18,6 +20,7 @@ from headrace.flows.deployment import DeploymentSpec
 from headrace.ids import new_id
 from headrace.store import deployments, executions, failures
 from headrace.store.failures import ErrorRecord
+from headrace.testing.plane import until
 
 AT = 1_700_000_000_000
 
@@ -223,11 +226,21 @@ async def test_followed_logs_go_on_until_the_server_stops(served: Served, level:
     spec = await deploy(served.parts.db, served.parts.bus, "orders")
     await line(served, spec, "before")
     path = f"/api/v1/flows/orders/logs?follow=true&level={level}"
-    following = asyncio.create_task(served.client.get(path))
-    await asyncio.sleep(0)
+    sent = bytearray()
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            sent.extend(message.get("body", b""))
+            await send(message)
+
+        await served.app(scope, receive, sending)
+
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(watched), base_url=URL, headers=served.client.headers)
+    following = asyncio.create_task(client.get(path))
+    await until(lambda: b"before" in sent)
     await line(served, spec, "after")
-    done, _ = await asyncio.wait([following], timeout=0.5)
-    assert not done
+    await until(lambda: b"after" in sent)
+    assert not following.done()
     served.parts.stopping.set()
     async with asyncio.timeout(10):
         lines = (await following).text.splitlines()
