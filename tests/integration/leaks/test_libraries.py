@@ -35,7 +35,7 @@ SERVERS = {
             client.on('message', (text) => client.send(String(text)));
           });
           const broker = await Aedes.createBroker();
-          const mqtt = net.createServer(broker.handle);
+          const mqtt = net.createServer({ noDelay: true }, broker.handle);
           await new Promise((done) => web.listen(0, '127.0.0.1', done));
           await new Promise((done) => mqtt.listen(0, '127.0.0.1', done));
           console.log(JSON.stringify({ web: web.address().port, mqtt: mqtt.address().port }));
