@@ -9,7 +9,7 @@ import pytest
 
 from headrace.bus import subjects
 from headrace.bus.buckets import Bucket, Value
-from headrace.errors import Refused
+from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
 from headrace.flows.deployment import Code, DeploymentSpec, StepSpec
 from headrace.testing.plane import Plane
 from headrace.worker.lease import LOOK_EVERY, Lease
@@ -64,3 +64,26 @@ async def test_a_loss_is_noticed_soon_though_it_is_heard_before_it_is_stored(
         await lost.wait()
     watching.cancel()
     assert len(early) == late
+
+
+@pytest.mark.parametrize("error", [Unavailable("bus-away", "away"), NotFound("no-such-stream", "not there yet")])
+async def test_a_broker_that_is_going_or_coming_back_ends_no_watch(
+    plane: Plane, lease: Bucket, monkeypatch: pytest.MonkeyPatch, error: HeadraceError
+) -> None:
+    present = Bucket.get
+    refusals = [error, error]
+
+    async def get(self: Bucket, key: str) -> Value | None:
+        if refusals:
+            raise refusals.pop()
+        return await present(self, key)
+
+    monkeypatch.setattr(Bucket, "get", get)
+    lost = asyncio.Event()
+    watching = asyncio.create_task(Lease(plane.bus, SPEC).watch(lost.set))
+    await plane.bus.flush()
+    await lease.put("f", b"2")
+    async with asyncio.timeout(LOOK_EVERY / 2):
+        await lost.wait()
+    watching.cancel()
+    assert not refusals

@@ -9,7 +9,7 @@ from contextlib import suppress
 from headrace.bus import subjects
 from headrace.bus.buckets import Bucket
 from headrace.bus.client import Bus
-from headrace.errors import HeadraceError, Refused, Unavailable
+from headrace.errors import HeadraceError, Refused
 from headrace.flows.deployment import DeploymentSpec
 
 __all__ = ["Lease"]
@@ -58,8 +58,9 @@ class Lease:
                 await self._look(lost)
 
     async def _look(self, lost: Callable[[], None]) -> None:
-        with suppress(Unavailable):  # the broker is away; next time
-            try:
-                await self.revision()
-            except Refused:
-                lost()
+        try:
+            await self.revision()
+        except Refused:
+            lost()
+        except HeadraceError:
+            return  # the broker, or a part of it, is away; next time
