@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { answer, client } from "@/api/client";
+import { Problem } from "@/api/problem";
 import type { components as schema } from "@/api/schema";
 
 export type Execution = schema["schemas"]["ExecutionView"];
@@ -10,6 +11,8 @@ export type FlowError = schema["schemas"]["ErrorView"];
 /** What is shown at once; older ones are found by filters. */
 const SHOWN = 100;
 const LOOK_EVERY = 2_000;
+/** An execution that has just begun is recorded a moment later: it is asked for again so often. */
+const NOT_YET = 8;
 
 export type ExecutionFilter = { flow?: string; state?: Execution["state"] };
 
@@ -27,6 +30,8 @@ export const executions = {
       queryFn: ({ signal }) =>
         answer(client.GET("/api/v1/executions/{execution_id}", { params: { path: { execution_id: id } }, signal })),
       refetchInterval: (query) => (query.state.data?.state === "running" ? LOOK_EVERY : false),
+      retry: (failures, error) => error instanceof Problem && error.status === 404 && failures < NOT_YET,
+      retryDelay: 400,
     }),
   errors: (filter: { flow?: string; execution?: string; state?: FlowError["state"] }) =>
     queryOptions({

@@ -1,20 +1,10 @@
-import {
-  ActionIcon,
-  Divider,
-  Group,
-  NavLink,
-  ScrollArea,
-  Skeleton,
-  Stack,
-  Text,
-  TextInput,
-  Title,
-} from "@mantine/core";
-import { IconBolt, IconSearch, IconSettings, IconX } from "@tabler/icons-react";
+import { Divider, NavLink, ScrollArea, Skeleton, Text, TextInput } from "@mantine/core";
+import { IconBolt, IconSearch, IconSettings } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Component, components, type Offer } from "@/api/components";
 import { Empty } from "@/ui/Empty";
+import { Panel } from "@/ui/Panel";
 import { Refusal } from "@/ui/Refusal";
 
 export interface Chosen {
@@ -38,18 +28,9 @@ export function Chooser({ kind, title, onChoose, onClose }: Props) {
   const choose = (component: Component, offer: Offer) =>
     onChoose({ kind, component: component.name, function: offer.name });
   return (
-    <Stack h="100%" gap={0} component="section" aria-label={title}>
-      <Group justify="space-between" p="sm" wrap="nowrap">
-        <Title order={2} size="h4">
-          {title}
-        </Title>
-        <ActionIcon variant="subtle" color="gray" aria-label="Close" onClick={onClose}>
-          <IconX size={18} />
-        </ActionIcon>
-      </Group>
+    <Panel title={title} onClose={onClose}>
       <TextInput
-        px="sm"
-        pb="sm"
+        p="sm"
         aria-label={`Search ${kind}s`}
         placeholder={`Search ${kind}s`}
         leftSection={<IconSearch size={16} aria-hidden />}
@@ -90,7 +71,7 @@ export function Chooser({ kind, title, onChoose, onClose }: Props) {
           />
         ))}
       </ScrollArea>
-    </Stack>
+    </Panel>
   );
 }
 

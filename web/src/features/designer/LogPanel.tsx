@@ -1,7 +1,7 @@
-import { ActionIcon, Badge, Divider, Group, ScrollArea, Select, Stack, Text, TextInput, Title } from "@mantine/core";
-import { IconX } from "@tabler/icons-react";
+import { Badge, Divider, Group, ScrollArea, Select, Stack, Text, TextInput } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
 import { followLog, type LogLine } from "@/api/logs";
+import { Panel } from "@/ui/Panel";
 import { Refusal } from "@/ui/Refusal";
 import { moment } from "@/ui/when";
 
@@ -31,16 +31,8 @@ export function LogPanel({ flow, steps, step: first, onClose }: Props) {
     bottom.current?.scrollIntoView({ block: "end" });
   }, [shown.length]);
   return (
-    <Stack h="100%" gap={0} component="section" aria-label="Log">
-      <Group justify="space-between" p="sm">
-        <Title order={2} size="h4">
-          Log
-        </Title>
-        <ActionIcon variant="subtle" color="gray" aria-label="Close" onClick={onClose}>
-          <IconX size={18} />
-        </ActionIcon>
-      </Group>
-      <Group px="sm" pb="sm" gap="xs" grow>
+    <Panel title="Log" onClose={onClose}>
+      <Group p="sm" gap="xs" grow>
         <Select
           aria-label="Step"
           placeholder="All steps"
@@ -94,7 +86,7 @@ export function LogPanel({ flow, steps, step: first, onClose }: Props) {
           <div ref={bottom} />
         </Stack>
       </ScrollArea>
-    </Stack>
+    </Panel>
   );
 }
 

@@ -1,8 +1,6 @@
 import {
-  ActionIcon,
   Alert,
   Button,
-  Divider,
   Group,
   JsonInput,
   Menu,
@@ -15,7 +13,6 @@ import {
   Title,
 } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
-import { IconX } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { components } from "@/api/components";
@@ -25,7 +22,9 @@ import { Picker } from "@/features/designer/Picker";
 import { type Content, generated, outputs, type Sample, sampleFor } from "@/features/designer/sample";
 import { type Change, type FlowDocument, type Step, setKey } from "@/graph/document";
 import { members, withMember } from "@/graph/mapping";
+import { isJson } from "@/ui/isJson";
 import { Json } from "@/ui/Json";
+import { Panel } from "@/ui/Panel";
 import { Refusal } from "@/ui/Refusal";
 
 interface Props {
@@ -47,26 +46,24 @@ export function MappingPanel({ document, step, mistake, onChange, onClose }: Pro
   const put = useRef<((path: string) => void) | null>(null);
   const change = (text: string) => onChange(setKey(step.id, "input", text), `${step.id}.input`);
   return (
-    <Stack h="100%" gap={0} component="section" aria-label={`Mapping of ${step.id}`}>
-      <Group justify="space-between" p="sm" wrap="nowrap">
-        <Title order={2} size="h4">{`Input of ${step.name || step.id}`}</Title>
-        <Group gap="xs" wrap="nowrap">
-          <SegmentedControl
-            size="xs"
-            aria-label="View"
-            value={view}
-            onChange={(value) => setView(value as "fields" | "whole")}
-            data={[
-              { value: "fields", label: "Fields", disabled: parts === null },
-              { value: "whole", label: "Expression" },
-            ]}
-          />
-          <ActionIcon variant="subtle" color="gray" aria-label="Close the mapping" onClick={onClose}>
-            <IconX size={18} />
-          </ActionIcon>
-        </Group>
-      </Group>
-      <Divider />
+    <Panel
+      title={`Input of ${step.name || step.id}`}
+      label={`Mapping of ${step.id}`}
+      closeLabel="Close the mapping"
+      onClose={onClose}
+      tools={
+        <SegmentedControl
+          size="xs"
+          aria-label="View"
+          value={view}
+          onChange={(value) => setView(value as "fields" | "whole")}
+          data={[
+            { value: "fields", label: "Fields", disabled: parts === null },
+            { value: "whole", label: "Expression" },
+          ]}
+        />
+      }
+    >
       <Group flex={1} mih={0} gap={0} align="stretch" wrap="nowrap">
         <ScrollArea w="45%" type="auto" style={{ borderRight: "1px solid var(--mantine-color-default-border)" }}>
           <SampleView sample={sample} onEdit={setSample} onPick={(path) => put.current?.(path)} />
@@ -92,7 +89,7 @@ export function MappingPanel({ document, step, mistake, onChange, onClose }: Pro
           </Stack>
         </ScrollArea>
       </Group>
-    </Stack>
+    </Panel>
   );
 }
 
@@ -287,13 +284,4 @@ function place(text: string, position: number | null): string {
   if (position === null) return "";
   const before = text.slice(0, position).split("\n");
   return `Line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}.`;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,11 +1,9 @@
 import {
-  ActionIcon,
   Alert,
   Badge,
   Button,
   Checkbox,
   Code,
-  Divider,
   Group,
   List,
   ScrollArea,
@@ -15,12 +13,12 @@ import {
   Textarea,
   Title,
 } from "@mantine/core";
-import { IconX } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Flow, flows, publish } from "@/api/flows";
 import type { components } from "@/api/schema";
 import { Progress } from "@/features/designer/Progress";
+import { Panel } from "@/ui/Panel";
 import { Refusal } from "@/ui/Refusal";
 
 type Plan = components["schemas"]["PlanView"];
@@ -48,16 +46,7 @@ export function PublishPanel({ flow, flush, onClose, onLive }: Props) {
   });
   const published = publishing.data;
   return (
-    <Stack h="100%" gap={0} component="section" aria-label="Publish">
-      <Group justify="space-between" p="sm">
-        <Title order={2} size="h4">
-          Publish
-        </Title>
-        <ActionIcon variant="subtle" color="gray" aria-label="Close" onClick={onClose}>
-          <IconX size={18} />
-        </ActionIcon>
-      </Group>
-      <Divider />
+    <Panel title="Publish" onClose={onClose}>
       <ScrollArea flex={1} mih={0} type="auto">
         <Stack p="sm">
           {published?.deployment ? (
@@ -98,7 +87,7 @@ export function PublishPanel({ flow, flush, onClose, onLive }: Props) {
           )}
         </Stack>
       </ScrollArea>
-    </Stack>
+    </Panel>
   );
 }
 

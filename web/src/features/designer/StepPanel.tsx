@@ -12,9 +12,8 @@ import {
   Text,
   Textarea,
   TextInput,
-  Title,
 } from "@mantine/core";
-import { IconTrash, IconX } from "@tabler/icons-react";
+import { IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { components, selected } from "@/api/components";
@@ -23,6 +22,7 @@ import { FieldInput } from "@/features/designer/FieldInput";
 import { fieldsOf } from "@/features/designer/fields";
 import type { Placed } from "@/features/designer/mistakes";
 import { type Change, type FlowDocument, renameStep, type Step, setField, setKey } from "@/graph/document";
+import { Panel } from "@/ui/Panel";
 
 const ID = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"];
@@ -44,23 +44,19 @@ export function StepPanel(props: Props) {
   const { step, mistakes, onClose, onRemove, readOnly } = props;
   const whole = mistakes.filter((each) => !SHOWN.test(each.key));
   return (
-    <Stack h="100%" gap={0} component="section" aria-label={`Step ${step.name || step.id}`}>
-      <Group justify="space-between" p="sm" wrap="nowrap">
-        <Title order={2} size="h4" lineClamp={1}>
-          {step.name || step.id}
-        </Title>
-        <Group gap={4} wrap="nowrap">
-          {!readOnly && (
-            <ActionIcon variant="subtle" color="red" aria-label="Remove the step" onClick={onRemove}>
-              <IconTrash size={18} />
-            </ActionIcon>
-          )}
-          <ActionIcon variant="subtle" color="gray" aria-label="Close the step" onClick={onClose}>
-            <IconX size={18} />
+    <Panel
+      title={step.name || step.id}
+      label={`Step ${step.name || step.id}`}
+      closeLabel="Close the step"
+      onClose={onClose}
+      tools={
+        !readOnly && (
+          <ActionIcon variant="subtle" color="red" aria-label="Remove the step" onClick={onRemove}>
+            <IconTrash size={18} />
           </ActionIcon>
-        </Group>
-      </Group>
-      <Divider />
+        )
+      }
+    >
       <ScrollArea flex={1} mih={0} type="auto">
         <Stack p="sm" gap="sm">
           {whole.map((each) => (
@@ -75,7 +71,7 @@ export function StepPanel(props: Props) {
           <Running {...props} />
         </Stack>
       </ScrollArea>
-    </Stack>
+    </Panel>
   );
 }
 

@@ -1,5 +1,5 @@
-import { ActionIcon, Group, Stack, Textarea, Title } from "@mantine/core";
-import { IconX } from "@tabler/icons-react";
+import { Textarea } from "@mantine/core";
+import { Panel } from "@/ui/Panel";
 
 interface Props {
   text: string;
@@ -10,20 +10,11 @@ interface Props {
 /** The document as it is written: what the canvas shows, and everything it does not. */
 export function TextPanel({ text, onChange, onClose }: Props) {
   return (
-    <Stack h="100%" gap={0} component="section" aria-label="Text">
-      <Group justify="space-between" p="sm">
-        <Title order={2} size="h4">
-          Text
-        </Title>
-        <ActionIcon variant="subtle" color="gray" aria-label="Close" onClick={onClose}>
-          <IconX size={18} />
-        </ActionIcon>
-      </Group>
+    <Panel title="Text" onClose={onClose}>
       <Textarea
         flex={1}
         mih={0}
-        px="sm"
-        pb="sm"
+        p="sm"
         aria-label="Flow document"
         value={text}
         spellCheck={false}
@@ -33,6 +24,6 @@ export function TextPanel({ text, onChange, onClose }: Props) {
           input: { height: "100%", fontFamily: "var(--mantine-font-family-monospace)", fontSize: 13 },
         }}
       />
-    </Stack>
+    </Panel>
   );
 }

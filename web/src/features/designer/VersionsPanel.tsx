@@ -1,23 +1,10 @@
-import {
-  Accordion,
-  ActionIcon,
-  Badge,
-  Button,
-  Divider,
-  Group,
-  List,
-  ScrollArea,
-  Select,
-  Stack,
-  Text,
-  Title,
-} from "@mantine/core";
-import { IconX } from "@tabler/icons-react";
+import { Accordion, Badge, Button, Group, List, ScrollArea, Select, Stack, Text, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Flow, flows, rollBack, type Version } from "@/api/flows";
 import { Progress } from "@/features/designer/Progress";
 import { Empty } from "@/ui/Empty";
+import { Panel } from "@/ui/Panel";
 import { Refusal } from "@/ui/Refusal";
 import { moment } from "@/ui/when";
 
@@ -30,16 +17,7 @@ export function VersionsPanel({ flow, onClose }: { flow: Flow; onClose: () => vo
     onSettled: () => queries.invalidateQueries({ queryKey: ["flows"] }),
   });
   return (
-    <Stack h="100%" gap={0} component="section" aria-label="Versions">
-      <Group justify="space-between" p="sm">
-        <Title order={2} size="h4">
-          Versions
-        </Title>
-        <ActionIcon variant="subtle" color="gray" aria-label="Close" onClick={onClose}>
-          <IconX size={18} />
-        </ActionIcon>
-      </Group>
-      <Divider />
+    <Panel title="Versions" onClose={onClose}>
       <ScrollArea flex={1} mih={0} type="auto">
         <Stack p="sm">
           {rolling.error && <Refusal error={rolling.error} />}
@@ -73,7 +51,7 @@ export function VersionsPanel({ flow, onClose }: { flow: Flow; onClose: () => vo
           <Deployments flow={flow} />
         </Stack>
       </ScrollArea>
-    </Stack>
+    </Panel>
   );
 }
 

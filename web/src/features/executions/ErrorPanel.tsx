@@ -3,6 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
 import { executions, retry, retryAll } from "@/api/executions";
+import { isJson } from "@/ui/isJson";
 import { Refusal } from "@/ui/Refusal";
 
 /** Why a step failed on a message, and the ways to run it again: as it was, mended, or all like it. */
@@ -71,13 +72,4 @@ export function ErrorPanel({ id }: { id: string }) {
       </Stack>
     </Alert>
   );
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
