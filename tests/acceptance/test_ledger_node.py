@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -35,11 +34,16 @@ def python(hasty: Platform) -> Cast:
     return Cast(hasty)
 
 
+async def arrives(trial: Trial, more: int = 0) -> None:
+    """Wait until the event that is sent ``more`` events from now has arrived."""
+    later = trial.ledger.account.sent + more
+    await until(lambda: later in trial.ledger.account.arrivals, within=20, what=f"event {later} arrives")
+
+
 async def kill(trial: Trial, epoch: int, step: str) -> None:
     """Kill the host of a step, and wait until events pass again."""
     await trial.platform.kill(await trial.host(epoch, step))
-    later = trial.ledger.account.sent
-    await until(lambda: later in trial.ledger.account.arrivals, within=20, what=f"events pass without the old {step}")
+    await arrives(trial)
 
 
 @pytest.mark.parametrize("source", ["1", "careful"])
@@ -54,7 +58,7 @@ async def test_publishes_and_kills_lose_and_reorder_nothing_and_leave_one_of_eve
         async with trial.load(200) as account:
             for use in (second, first, second):
                 epoch = await trial.live(use=use)
-                await asyncio.sleep(0.2)
+                await arrives(trial, 40)
             assert len(account.changes) == 3
             assert account.gaps()[-1] < GAP_MS
             await kill(trial, epoch, "source")
@@ -80,7 +84,7 @@ async def test_steps_move_from_one_language_to_the_other(hasty: Platform, node: 
         async with trial.load(200):
             for use in (theirs | {"middle": ours["middle"]}, ours, theirs):
                 epoch = await trial.live(use=use)
-                await asyncio.sleep(0.2)
+                await arrives(trial, 40)
         account = await trial.settled()
         perfect(account)
         assert set(account.marks.values()) == {1, 2}

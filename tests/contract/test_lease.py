@@ -32,6 +32,17 @@ async def lease(plane: Plane) -> Bucket:
     return bucket
 
 
+async def lost(plane: Plane, lease: Bucket) -> None:
+    """Another gets the lease; return when that is noticed, sooner than by the look that needs no hint."""
+    noticed = asyncio.Event()
+    watching = asyncio.create_task(Lease(plane.bus, SPEC).watch(noticed.set))
+    await plane.bus.flush()
+    await lease.put("f", b"2")
+    async with asyncio.timeout(LOOK_EVERY / 2):
+        await noticed.wait()
+    watching.cancel()
+
+
 async def test_only_its_holder_is_told_the_revision(plane: Plane, lease: Bucket) -> None:
     mine = Lease(plane.bus, SPEC)
     assert await mine.revision() == 1
@@ -56,13 +67,7 @@ async def test_a_loss_is_noticed_soon_though_it_is_heard_before_it_is_stored(
         return value
 
     monkeypatch.setattr(Bucket, "get", get)
-    lost = asyncio.Event()
-    watching = asyncio.create_task(Lease(plane.bus, SPEC).watch(lost.set))
-    await plane.bus.flush()
-    await lease.put("f", b"2")
-    async with asyncio.timeout(LOOK_EVERY / 2):
-        await lost.wait()
-    watching.cancel()
+    await lost(plane, lease)
     assert len(early) == late
 
 
@@ -79,11 +84,5 @@ async def test_a_broker_that_is_going_or_coming_back_ends_no_watch(
         return await present(self, key)
 
     monkeypatch.setattr(Bucket, "get", get)
-    lost = asyncio.Event()
-    watching = asyncio.create_task(Lease(plane.bus, SPEC).watch(lost.set))
-    await plane.bus.flush()
-    await lease.put("f", b"2")
-    async with asyncio.timeout(LOOK_EVERY / 2):
-        await lost.wait()
-    watching.cancel()
+    await lost(plane, lease)
     assert not refusals

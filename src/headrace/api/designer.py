@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headrace.api.auth import PAGES
 
@@ -59,12 +59,12 @@ class _Immutable:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: dict[str, object]) -> None:
+        async def sending(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:
-                message = {**message, "headers": [*message["headers"], (b"cache-control", FOREVER)]}  # type: ignore[misc]
+                message["headers"] = [*message["headers"], (b"cache-control", FOREVER)]
             await send(message)
 
-        await self._app(scope, receive, sending)  # type: ignore[arg-type]
+        await self._app(scope, receive, sending)
 
 
 def assets() -> ASGIApp:

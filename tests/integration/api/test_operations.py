@@ -205,6 +205,16 @@ async def test_the_designers_pages_are_shown_to_anybody(
     assert (await client.post("/flows")).status_code == 405
 
 
+async def test_files_named_by_content_are_kept_by_browsers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(designer, "BUILT", tmp_path)
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "index-abc.js").write_text("x" * 10_000)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(designer.assets()), base_url=URL)
+    script = await client.get("/index-abc.js")
+    assert (script.status_code, "immutable" in script.headers["cache-control"]) == (200, True)
+    assert script.headers["content-encoding"] == "gzip"
+
+
 @pytest.mark.parametrize("everything", [False, True])
 async def test_shutdown_asks_and_answers(served: Served, everything: bool) -> None:
     answer = await served.post("/shutdown", {"everything": everything})
