@@ -17,6 +17,8 @@ __all__ = ["DeploymentView", "HandoverView", "State", "Strategy", "deployment_fi
 
 State = Literal["warming", "ready", "live", "draining", "standby", "stopped", "failed"]
 Strategy = Literal["handover", "restart"]
+COPIED = """\
+epoch version state strategy cause author note created_at ready_at live_at ended_at ready_ms restarts cancelled_by"""
 
 
 class LeakView(Answer):
@@ -89,6 +91,7 @@ class DeploymentView(Answer):
     ready_at: Moment | None
     live_at: Moment | None
     ended_at: Moment | None
+    cancelled_by: str | None = Field(description="Who cancelled it before it took anybody's place.")
     ready_ms: int | None = Field(description="Its warm-up.")
     restarts: int = Field(description="How often its worker was started again.")
     worker_pid: int | None
@@ -107,9 +110,8 @@ def deployment_fields(parts: Parts, flow: str, deployment: Deployment) -> dict[s
     said = parts.heartbeats.of(deployment.flow_id, deployment.epoch)
     heard = {step.id: step for step in said.steps} if said is not None else {}
     known = deployment.steps
-    copied = "epoch version state strategy cause author note created_at ready_at live_at ended_at ready_ms restarts"
     return {
-        **{name: getattr(deployment, name) for name in copied.split()},
+        **{name: getattr(deployment, name) for name in COPIED.split()},
         "reason": deployment.reason or _stopped(heard.values()),
         "flow": flow,
         "worker_pid": (deployment.worker or {}).get("pid"),

@@ -16,7 +16,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/flows", tags=["flows"])
 
 
-class Publish(Request):
+class Wish(Request):
     note: Text | None = Field(default=None, max_length=2000, description="What changed.")
     start: bool | None = Field(
         default=None,
@@ -28,8 +28,22 @@ class Publish(Request):
     )
 
 
-class Rollback(Publish):
+class Publish(Wish):
+    name: Text | None = Field(default=None, max_length=80, description="What to call the version, beside its number.")
+
+
+class Rollback(Wish):
     version: Number | None = Field(default=None, description="The one before that which runs, by default.")
+
+
+class Cancel(Request):
+    epoch: Number | None = Field(default=None, description="The deployment; the one on its way by default.")
+
+
+class Cancelled(Answer):
+    deployment: DeploymentView
+    runs: int | None = Field(description="The deployment that goes on; null: there is none, and the flow is stopped.")
+    draft_restored: bool = Field(description="Its version is the flow's draft again.")
 
 
 class Published(Answer):
@@ -46,7 +60,13 @@ async def publish_flow(parts: PartsOf, caller: Caller, name: FlowName, how: Publ
     while a switch is under way it waits for its end.
     """
     made = await desire.publish(
-        parts.db, name, note=how.note or "", author=caller, start=how.start, strategy=how.strategy
+        parts.db,
+        name,
+        note=how.note or "",
+        called=how.name or "",
+        author=caller,
+        start=how.start,
+        strategy=how.strategy,
     )
     return _published(parts, name, made)
 
@@ -61,6 +81,19 @@ async def roll_back_flow(parts: PartsOf, caller: Caller, name: FlowName, how: Ro
         parts.db, name, how.version, note=how.note or "", author=caller, start=how.start, strategy=how.strategy
     )
     return _published(parts, name, made)
+
+
+@router.post("/{name}/cancel", operation_id="cancelDeployment")
+async def cancel_deployment(parts: PartsOf, caller: Caller, name: FlowName, which: Cancel) -> Cancelled:
+    """Call off a publish, a rollback or a start until the switch; what runs goes on.
+
+    Answers at once; the deployment's worker ends soon after. Refused (`switched`) once it takes the place of the one
+    before: then a rollback is the way back. The version stays in the list, and is the draft again where it was one.
+    """
+    done = await desire.cancel(parts.db, name, which.epoch, author=caller)
+    parts.changed(done.flow_id, name)
+    shown = deployment_view(parts, name, done.deployment)
+    return Cancelled(deployment=shown, runs=done.runs, draft_restored=done.draft)
 
 
 def _published(parts: Parts, name: str, made: desire.Published) -> Published:

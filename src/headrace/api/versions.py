@@ -25,6 +25,7 @@ class FlowVersionView(Answer):
     """A published document. Never changes."""
 
     number: int
+    name: str = Field(description="What its author calls it; may be empty.")
     author: str
     note: str
     published_at: Moment
@@ -49,7 +50,11 @@ class Export(Request):
 def version_view(version: flows.FlowVersion) -> FlowVersionView:
     """A version without its document."""
     return FlowVersionView(
-        number=version.number, author=version.author, note=version.note, published_at=version.published_at
+        number=version.number,
+        name=version.name,
+        author=version.author,
+        note=version.note,
+        published_at=version.published_at,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from headrace.cli import deployment, draft, files, publish, version, wish
+from headrace.cli import cancel, deployment, draft, files, publish, version, wish
 from headrace.cli.client import at
 from headrace.cli.mistakes import CORRECT, errors_of, mistakes, tell, without_errors
 from headrace.cli.options import Data, Json, Yes
@@ -282,6 +282,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "apply": apply,
     "publish": publish.publish,
     "rollback": publish.rollback,
+    "cancel": cancel.cancel,
     "versions": version.versions,
     "deployments": deployment.deployments,
     "deployment": deployment.deployment,

@@ -103,6 +103,8 @@ def _failed(name: str, new: dict[str, Any], old: dict[str, Any] | None) -> Faile
     runs_on = f"; deployment {old['epoch']} runs on" if old is not None and old["state"] == "live" else ""
     if new["state"] == "failed":
         told = f"{name} failed: {new['reason'] or 'no reason was given'}{runs_on}"
+    elif new["cancelled_by"]:
+        told = f"deployment {new['epoch']} of {name} was cancelled by {new['cancelled_by']}{runs_on}"
     else:
         told = f"deployment {new['epoch']} of {name} was superseded or stopped before it was live{runs_on}"
     failure = FailedDeployment("not-live", told, next_step=f"headrace flow deployment {name} {new['epoch']}")

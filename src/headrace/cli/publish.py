@@ -29,6 +29,7 @@ def publish(
     name: Name,
     *,
     start_too: Annotated[bool, typer.Option("--start", help="Start the flow when it is not running.")] = False,
+    called: Annotated[str | None, typer.Option("--name", help="What to call the version, beside its number.")] = None,
     note: Note = None,
     strategy: Strategy = "handover",
     plan: Plan = False,
@@ -48,7 +49,15 @@ def publish(
             _print_plan(client, name, as_json, strategy=strategy)
             return
         publish_draft(
-            client, name, note=note, start=start_too, strategy=strategy, now=now, detach=detach, as_json=as_json
+            client,
+            name,
+            called=called,
+            note=note,
+            start=start_too,
+            strategy=strategy,
+            now=now,
+            detach=detach,
+            as_json=as_json,
         )
 
 
@@ -85,6 +94,7 @@ def publish_draft(
     client: Client,
     name: str,
     *,
+    called: str | None = None,
     note: str | None,
     start: bool,
     strategy: str = "handover",
@@ -101,7 +111,8 @@ def publish_draft(
     if not now and plan["building"]:
         with Display(err(), f"Waiting for builds that {name} uses") as display:
             builds(client, name, _quiet if as_json else display.show)
-    answer = client.post(at("flows", name, "publish"), _wanted(note, start, strategy))
+    wanted = _wanted(note, start, strategy) | ({"name": called} if called else {})
+    answer = client.post(at("flows", name, "publish"), wanted)
     _say(name, answer, "Published" if plan["source"] == "draft" else "Redeploying", as_json)
     if not as_json and not answer["deployment"]:
         out().print(f"{name} is not running. Start it: headrace flow start {name}", soft_wrap=True)
@@ -121,7 +132,8 @@ def report(client: Client, name: str, answer: dict[str, Any], *, detach: bool, a
             deployment = _watched(client, name, deployment, answer.get("replaces"), as_json)
         except KeyboardInterrupt:
             epoch = deployment["epoch"]
-            err().print(f"It goes on without you: headrace flow deployment {name} {epoch}", soft_wrap=True)
+            told = f"It goes on without you: headrace flow deployment {name} {epoch}"
+            err().print(f"{told}. Until the switch, headrace flow cancel {name} {epoch} ends it.", soft_wrap=True)
             raise typer.Exit(130) from None
     if as_json:
         print_json({**answer, "deployment": deployment})

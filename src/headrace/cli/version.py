@@ -31,6 +31,7 @@ def versions(name: Name, data: Data = None, as_json: Json = False) -> None:
     rows = [
         (
             each["number"],
+            one_line(each["name"]),
             coloured("runs", "green") if each["runs"] else "",
             when(each["published_at"]),
             each["author"],
@@ -39,7 +40,7 @@ def versions(name: Name, data: Data = None, as_json: Json = False) -> None:
         )
         for each in found
     ]
-    columns = ("VERSION", "", "PUBLISHED", "BY", "DEPLOYMENTS", "NOTE")
+    columns = ("VERSION", "NAME", "", "PUBLISHED", "BY", "DEPLOYMENTS", "NOTE")
     print_table(columns, rows, empty=f"Nothing was published yet: headrace flow publish {name}")
 
 

@@ -8,12 +8,15 @@ Two wishes at once. The planner runs the newest deployment that has not ended, s
 warms up supersedes that one, which never was live. While a switch is under way (`choice.switching`) a wish waits for
 its end, a moment, and nothing is written before. Either way one deployment after the other takes the place of the live
 one, and never two at once.
+
+What is on its way can be cancelled until the switch begins. Whoever cancels and whoever begins the switch hold the flow
+(`deployments.hold`), so one of the two comes first, and the other one sees it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +24,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.control.catalog import catalog_for, described
-from headrace.control.choice import Resolution, challenged, moved, switching, to_roll_back_to, to_start
+from headrace.control.choice import Resolution, challenged, moved, switching, to_cancel, to_roll_back_to, to_start
 from headrace.errors import Busy, Invalid, NotFound, Problem, Refused
 from headrace.flows import document
 from headrace.flows.catalog import set_command
@@ -33,7 +36,9 @@ from headrace.store.deployments import Cause, Deployment, Strategy
 from headrace.store.flows import Flow, FlowVersion
 
 __all__ = [
+    "Cancelled",
     "Published",
+    "cancel",
     "checked",
     "publish",
     "redeploy",
@@ -61,21 +66,35 @@ class Published:
     """The epoch that is live, and stays so until the deployment takes its place."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A deployment that will not take anybody's place."""
+
+    flow_id: str
+    deployment: Deployment
+    runs: int | None
+    """The epoch that goes on; `None`: the flow is stopped now."""
+    draft: bool
+    """Its version was made the draft again."""
+
+
 async def publish(
     db: Database,
     name: str,
     *,
     note: str = "",
+    called: str = "",
     author: str = "",
     start: bool | None = None,
     strategy: Strategy = "handover",
 ) -> Published:
     """Make the draft the flow's newest version and, if the flow is to run, a deployment of it.
 
-    ``start``: True also starts a stopped flow; False leaves a running one on what it runs; `None` moves a running flow
-    and leaves a stopped one stopped. Without a draft the newest version is deployed again on the component versions
-    of now. Raises `NotFound` (``flow-not-found``), `Refused` (``no-draft``, ``nothing-moved``, or why a component
-    version cannot be used), `Busy` (``switching``) and `Invalid` (``flow-document``) with every problem.
+    ``called`` is the version's own name. ``start``: True also starts a stopped flow; False leaves a running one on what
+    it runs; `None` moves a running flow and leaves a stopped one stopped. Without a draft the newest version is
+    deployed again on the component versions of now. Raises `NotFound` (``flow-not-found``), `Refused` (``no-draft``,
+    ``nothing-moved``, or why a component version cannot be used), `Busy` (``switching``) and `Invalid`
+    (``flow-document``) with every problem.
     """
     async with _settled(db, name) as (conn, flow):
         runs = _runs(flow, start)
@@ -83,7 +102,7 @@ async def publish(
             return await _publish_again(conn, flow, _Wish(start, strategy, "publish", author, note), runs)
         written = await checked(conn, flow.draft, name)
         resolved = await resolve(conn, written) if runs else {}
-        version = await flows.add_version(conn, flow.id, flow.draft, author=author, note=note)
+        version = await flows.add_version(conn, flow.id, flow.draft, author=author, note=note, name=called)
         await flows.discard_draft(conn, name)
         wish = _Wish(start, strategy, "publish", author, note)
         return await _deployed(conn, flow, version, resolved, wish) if runs else Published(version, None)
@@ -117,6 +136,38 @@ async def rollback(
         await _refuse_same(conn, flow, version, resolved)
         wish = _Wish(start, strategy, "rollback", author, note)
         return await _deployed(conn, flow, version, resolved, wish)
+
+
+async def cancel(db: Database, name: str, epoch: int | None = None, *, author: str = "") -> Cancelled:
+    """Call off the deployment that is on its way, the newest or ``epoch``; what runs goes on. Safe twice.
+
+    Its version stays, and, when it was published from a draft, is the draft again, unless there is one. Where nothing
+    runs that could go on, the flow is stopped. Raises `NotFound` (``flow-not-found``, ``deployment-not-found``) and
+    `Refused`: ``switched`` once it takes, or has taken, the place of the one before, ``nothing-to-cancel`` when it has
+    ended, or nothing is on its way.
+    """
+    async with db.begin() as conn:
+        flow = await flows.get(conn, name)
+        await deployments.hold(conn, flow.id)
+        rows = await deployments.list_(conn, flow.id)
+        row = to_cancel(name, rows, epoch)
+        if row.cancelled_by is None:
+            row = await deployments.update(conn, flow.id, row.epoch, cancelled_by=author or "somebody")
+        runs = next((each.epoch for each in rows if each.state == "live"), None)
+        if runs is None:
+            await flows.set_wish(conn, flow.id, "stopped")
+        restored = await _draft_again(conn, flow, row, rows)
+        return Cancelled(flow.id, row, runs, restored)
+
+
+async def _draft_again(conn: AsyncConnection, flow: Flow, row: Deployment, rows: Sequence[Deployment]) -> bool:
+    """Make the newest version, which only this deployment was to run, the draft again; whether that was to be done."""
+    first = not any(each.version == row.version and each.epoch != row.epoch for each in rows)
+    if flow.draft is not None or row.cause != "publish" or row.version != flow.version or not first:
+        return False
+    version = await flows.get_version(conn, flow.id, row.version)
+    await flows.save_draft(conn, flow.name, version.document, None, version.author)
+    return True
 
 
 async def redeploy(
@@ -162,7 +213,15 @@ async def start(db: Database, name: str, *, author: str = "") -> Deployment:
         if last.state != "stopped":  # suspended, or still on its way to a stop
             return last
         return await deployments.update(
-            conn, flow.id, last.epoch, state="warming", reason="", ready_at=None, live_at=None, ended_at=None
+            conn,
+            flow.id,
+            last.epoch,
+            state="warming",
+            reason="",
+            cancelled_by=None,
+            ready_at=None,
+            live_at=None,
+            ended_at=None,
         )
 
 
@@ -294,7 +353,7 @@ async def _publish_again(conn: AsyncConnection, flow: Flow, wish: _Wish, runs: b
 
 async def _refuse_same(conn: AsyncConnection, flow: Flow, version: FlowVersion, resolved: Resolution) -> None:
     """Refuse what would replace the newest deployment by its like: a second click must not begin a warm-up anew."""
-    rows = await deployments.active_of(conn, flow.id)
+    rows = [row for row in await deployments.active_of(conn, flow.id) if row.cancelled_by is None]
     if not rows or moved(rows[-1], version.number, resolved):
         return
     does = "runs" if rows[-1].state == "live" else f"starts deployment {rows[-1].epoch} of"

@@ -254,6 +254,7 @@ class Observer:
             died=known.died,
             deaths=known.deaths,
             changed=known.changed,
+            cancelled=(row.cancelled_by or "") if row.state in ("warming", "ready") else "",
             measured=is_measured(row.handover),
         )
 

@@ -6,15 +6,16 @@ States of a deployment (its row in the store), with what leads from one to the n
        └─ its worker says `failed`, is not ready in time, or it cannot be prepared ──▶ failed
     standby, draining ──the newer one failed: hand-back──▶ live
     live ──it does worse than the one before, within the watch window──▶ failed
+    warming, ready ──a person cancels it──▶ stopped
     any that has not ended ──the flow is stopped, or a newer one took its place──▶ stopped
     stopped ──a person starts the flow and nothing moved──▶ warming
 
 A row says what a deployment is for; its worker's phase says how far it is. A plan closes the difference, one action per
 deployment at a time: nothing is planned for a deployment while an action on it is under way.
 
-The *target* is the newest deployment that has not ended. Safety first: a target is activated only when no other
-deployment can have a live trigger; the live deployment is not stopped before the target is ready (``restart``: before
-it could be prepared).
+The *target* is the newest deployment that has not ended and was not cancelled. Safety first: a target is activated only
+when no other deployment can have a live trigger; the live deployment is not stopped before the target is ready
+(``restart``: before it could be prepared).
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ def _for(each: DeploymentView, view: FlowView, now: float) -> Action | None:
     """The action on one deployment."""
     if each.worker is not None and now >= each.worker.heard + view.limits.silent_within:
         return Stop(epoch=each.epoch, why="its worker has been silent for too long", force=True)
+    if each.cancelled:
+        return _cancelled(each)
     if view.wish == "suspended":
         return _stop(each, "the flow is suspended")
     if each.ended:
@@ -104,6 +107,12 @@ def _put_away(each: DeploymentView, why: str, *, final: bool = False, successor:
     """End its worker, then the deployment."""
     stop = _stop(each, why, final=final, successor=successor)
     return stop or Mark(epoch=each.epoch, state="stopped", why=why)
+
+
+def _cancelled(each: DeploymentView) -> Action:
+    """End it with that reason; the live deployment is the target again."""
+    why = f"cancelled by {each.cancelled}"
+    return _stop(each, why) or Mark(epoch=each.epoch, state="stopped", reason=why, why=why)
 
 
 def _ended(each: DeploymentView, view: FlowView) -> Action | None:

@@ -81,7 +81,8 @@ class DeploymentView:
     """When its state last changed."""
     fault: str = ""
     """Why it does worse than the deployment before it (`headrace.control.watch`); empty while it does not."""
-
+    cancelled: str = ""
+    """Who cancelled it on its way; empty: nobody, or it is live."""
     measured: bool = True
     """What its switch was like is known and written down, or there was none."""
 
@@ -107,6 +108,6 @@ class FlowView:
 
     @property
     def target(self) -> DeploymentView | None:
-        """The newest deployment that has not ended."""
-        active = [each for each in self.deployments if not each.ended]
+        """The newest deployment that has not ended and was not cancelled."""
+        active = [each for each in self.deployments if not each.ended and not each.cancelled]
         return max(active, key=lambda each: each.epoch, default=None)

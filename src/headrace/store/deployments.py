@@ -72,7 +72,8 @@ class Handover(TypedDict, total=False):
 class Deployment:
     """``resolved`` maps step to {component, revision, commit}; ``steps`` holds timings, host and reason per step;
     ``worker`` is {pid, created, runtime} of its process, None when it has none. ``note`` and ``author`` are of the wish
-    for it, not of the version. ``log``, of a failed one, are the last lines of the step that failed."""
+    for it, not of the version. ``log``, of a failed one, are the last lines of the step that failed. ``cancelled_by``
+    says who cancelled it on its way; what has become live is not cancelled any more."""
 
     flow_id: str
     epoch: int
@@ -94,6 +95,7 @@ class Deployment:
     note: str = ""
     log: list[str] | None = None
     handover: Handover | None = None
+    cancelled_by: str | None = None
 
 
 _select = select(*columns(deployments, Deployment))
@@ -189,13 +191,14 @@ async def record(conn: AsyncConnection, flow_id: str, epoch: int, measured: Hand
 async def silence(conn: AsyncConnection, flow_id: str, epoch: int, *, successor: int) -> Deployment | None:
     """Begin the switch to ``successor``: mark this one ``draining``.
 
-    None, and nothing is changed, when ``successor`` is no longer the newest that has not ended: a person wished for
-    another meanwhile, and the live deployment must not fall silent before that one is ready. Whoever makes a deployment
-    holds the flow (`hold`) while looking for a switch under way, as this does: one of the two sees the other.
+    None, and nothing is changed, when ``successor`` is no longer the newest that has not ended, or was cancelled: a
+    person wished for another meanwhile, and the live deployment must not fall silent before that one is ready. Whoever
+    makes a deployment holds the flow (`hold`) while looking for a switch under way, as this does: one of the two sees
+    the other.
     """
     await hold(conn, flow_id)
     newest = await active_of(conn, flow_id)
-    if not newest or newest[-1].epoch != successor:
+    if not newest or newest[-1].epoch != successor or newest[-1].cancelled_by is not None:
         return None
     return await update(conn, flow_id, epoch, state="draining")
 

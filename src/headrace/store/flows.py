@@ -70,6 +70,8 @@ class FlowVersion:
     author: str
     note: str
     published_at: int
+    name: str = ""
+    """What people call it; empty: by its number."""
 
 
 class StaleDraft(Refused):
@@ -181,7 +183,7 @@ async def next_epoch(conn: AsyncConnection, flow_id: str) -> int:
 
 
 async def add_version(
-    conn: AsyncConnection, flow_id: str, document: str, *, author: str = "", note: str = ""
+    conn: AsyncConnection, flow_id: str, document: str, *, author: str = "", note: str = "", name: str = ""
 ) -> FlowVersion:
     """Publish a document under the next number. The draft stays; `NotFound` for an unknown flow."""
     number = (
@@ -194,7 +196,7 @@ async def add_version(
     ).scalar_one_or_none()
     if number is None:
         raise _no_flow(f"with the id {flow_id}")
-    version = FlowVersion(flow_id, number, document, author, note, now_ms())
+    version = FlowVersion(flow_id, number, document, author, note, now_ms(), name)
     await conn.execute(
         insert(versions).values(
             flow_id=flow_id,
@@ -202,6 +204,7 @@ async def add_version(
             document=document,
             author=author,
             note=note,
+            name=name,
             published_at=version.published_at,
         )
     )

@@ -161,6 +161,7 @@ flow_versions = Table(
     Column("document", Text, nullable=False),
     Column("author", String, nullable=False),
     Column("note", Text, nullable=False),
+    Column("name", String, nullable=False, server_default=""),
     Column("published_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("flow_id", "number"),
 )
@@ -188,6 +189,7 @@ deployments = Table(
     Column("note", Text, nullable=False, server_default=""),
     Column("log", _json()),
     Column("handover", _json()),
+    Column("cancelled_by", String),
     PrimaryKeyConstraint("flow_id", "epoch"),
     ForeignKeyConstraint(["flow_id"], ["flows.id"], ondelete="CASCADE"),
     Index("ix_deployments_active", "flow_id", sqlite_where=text("state NOT IN ('stopped', 'failed')"),

@@ -261,6 +261,23 @@ async def test_publish_says_how_and_whose_place_it_takes(ready: Served) -> None:
     assert await ready.refused("POST", "/flows/orders/publish", {"strategy": "magic"}) == (422, "invalid-request")
 
 
+async def test_a_publish_is_cancelled_until_the_switch(ready: Served) -> None:
+    await live(ready)
+    text = await save(ready, srv_out="/srv/second")
+    await ready.post("/flows/orders/publish", {"name": "second folder"})
+    ready.hinted.clear()
+    done = await ready.post("/flows/orders/cancel", {"epoch": 2})
+    assert (done["deployment"]["cancelled_by"], done["runs"], done["draft_restored"]) == ("ada", 1, True)
+    assert ready.hinted == [(await ready.get("/flows/orders"))["id"]]
+    assert (await ready.get("/flows/orders/draft"))["document"] == text
+    newest = (await ready.get("/flows/orders/versions"))["items"][0]
+    assert (newest["number"], newest["name"], newest["runs"]) == (2, "second folder", False)
+    await reached(ready, 2, "stopped")
+    assert await ready.refused("POST", "/flows/orders/cancel", {}) == (409, "nothing-to-cancel")
+    assert await ready.refused("POST", "/flows/orders/cancel", {"epoch": 1}) == (409, "switched")
+    assert await ready.refused("POST", "/flows/orders/cancel", {"epoch": 9}) == (404, "deployment-not-found")
+
+
 async def test_versions_tell_which_of_them_runs(ready: Served) -> None:
     await live(ready)
     await save(ready, srv_out="/srv/second")

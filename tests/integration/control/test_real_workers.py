@@ -169,6 +169,30 @@ async def test_code_that_does_not_import_leaves_the_old_running(server: Server) 
     assert (await server.row(1)).state == "live"
 
 
+async def test_a_publish_cancelled_while_it_warms_up_ends_its_worker_and_what_runs_goes_on(server: Server) -> None:
+    await server.push(1)
+    await server.publish()
+    await server.reaches(1, "live")
+    await server.send(1, range(5))
+    await server.push(2, "import time\n\n\ndef init(cfg):\n    time.sleep(60)\n\n\n" + WORK)
+    await server.publish("two")
+
+    async def both() -> bool:
+        return [worker.epoch for worker in await server.runtime.list()] == [1, 2]
+
+    await until(both, within=10, what="the new one warms up")
+    done = await desire.cancel(server.db, "orders", author="ada")
+    server.reconciler.hint(server.flow_id)
+    assert done.runs == 1
+    row = await server.reaches(2, "stopped")
+    assert (row.reason, row.live_at, row.worker) == ("cancelled by ada", None, None)
+    await server.send(1, range(5, 10))
+    found = await server.all_arrive(10)
+    assert {body["by"] for body in found} == {1}
+    assert (await server.row(1)).state == "live"
+    assert [worker.epoch for worker in await server.runtime.list()] == [1]
+
+
 async def test_a_killed_worker_is_replaced_at_once(server: Server) -> None:
     await server.push(1)
     await server.publish()

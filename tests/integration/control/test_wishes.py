@@ -258,3 +258,71 @@ async def test_publishes_at_the_same_moment_make_one_deployment_after_the_other(
     made = [answer.deployment for answer in answers if isinstance(answer, desire.Published)]
     assert [each.epoch for each in made if each is not None] == [2], answers
     assert {answer.reason for answer in answers if isinstance(answer, Refused)} == {"nothing-moved"}
+
+
+# -- cancelling
+
+
+async def draft(db: Database) -> str | None:
+    async with db.read() as conn:
+        return (await flows.get(conn, "orders")).draft
+
+
+async def test_a_cancelled_publish_leaves_its_version_as_the_draft_again(db: Database) -> None:
+    await live(db, "one")
+    await publish(db, "two")
+    assert await draft(db) is None
+    done = await desire.cancel(db, "orders", author="ada")
+    assert (done.deployment.epoch, done.deployment.cancelled_by, done.runs, done.draft) == (2, "ada", 1, True)
+    assert "note: two" in (await draft(db) or "")
+    assert await wish(db) == "running"
+    again = await desire.cancel(db, "orders", 2, author="bob")
+    assert (again.deployment.cancelled_by, again.draft) == ("ada", False)
+
+
+async def test_a_draft_made_meanwhile_stays_when_a_publish_is_cancelled(db: Database) -> None:
+    await live(db, "one")
+    await publish(db, "two")
+    async with db.begin() as conn:
+        await flows.save_draft(conn, "orders", "flow: orders # newer", None, "bob")
+    assert not (await desire.cancel(db, "orders", author="ada")).draft
+    assert await draft(db) == "flow: orders # newer"
+
+
+async def test_a_cancelled_rollback_makes_no_draft(db: Database) -> None:
+    await live(db, "one", "two")
+    await desire.rollback(db, "orders", 1)
+    done = await desire.cancel(db, "orders", author="ada")
+    assert (done.deployment.version, done.runs, done.draft) == (1, 2, False)
+    assert await draft(db) is None
+
+
+async def test_a_cancelled_first_start_stops_the_flow_and_can_be_started_again(db: Database) -> None:
+    await publish(db, "one")
+    done = await desire.cancel(db, "orders", author="ada")
+    assert (done.runs, await wish(db)) == (None, "stopped")
+    await reached(db, 1, "stopped")
+    started = await desire.start(db, "orders")
+    assert (started.epoch, started.state, started.cancelled_by) == (1, "warming", None)
+
+
+async def test_what_was_cancelled_can_be_published_at_once(db: Database) -> None:
+    await live(db, "one")
+    await publish(db, "two")
+    await desire.cancel(db, "orders", author="ada")
+    made = await desire.publish(db, "orders")
+    assert made.deployment is not None
+    assert (made.version.number, made.deployment.epoch, made.replaces) == (3, 3, 1)
+
+
+async def test_cancel_and_switch_see_each_other(db: Database) -> None:
+    await live(db, "one")
+    await publish(db, "two")
+    await reached(db, 2, "ready")
+    async with db.begin() as conn:
+        flow = await flows.get(conn, "orders")
+        assert await deployments.silence(conn, flow.id, 1, successor=2) is not None
+    with pytest.raises(Refused) as refused:
+        await desire.cancel(db, "orders")
+    assert (refused.value.reason, "rollback" in refused.value.next_step) == ("switched", True)
+    assert await rows(db) == [(1, 1, "draining"), (2, 2, "ready")]

@@ -37,6 +37,7 @@ def deployment(epoch: int, state: str, reason: str = "", **changes: Any) -> dict
         "created_at": 1_700_000_000_000,
         "live_at": 1_700_000_001_000 if state in ("live", "draining", "standby") else None,
         "ended_at": None,
+        "cancelled_by": None,
         "components": {"erp": {"component": "erp", "revision": 2, "commit": "abc" + 37 * "0"}},
         "steps": [step("hook"), step("erp", received=5, emitted=4, failed=1)],
         "handover": None,

@@ -15,7 +15,7 @@ from headrace.cli import follow, main
 
 Out = pytest.CaptureFixture[str]
 DOCUMENT = "flow: orders\ntype: real-time\nsteps: []\n"
-VERSION = {"number": 4, "note": "", "author": "ada", "published_at": 0}
+VERSION = {"number": 4, "name": "", "note": "", "author": "ada", "published_at": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +96,30 @@ def test_a_superseded_deployment_is_told(server: Server, capsys: Out) -> None:
     assert "was superseded or stopped before it was live" in capsys.readouterr().err
 
 
+def test_a_cancelled_deployment_is_told(server: Server, capsys: Out) -> None:
+    published(server, deployment(8, "warming"), deployment(8, "stopped", cancelled_by="bob"))
+    assert main(["flow", "publish", "orders", "--name", "harvest"]) == 1
+    assert "was cancelled by bob; deployment 7 runs on" in capsys.readouterr().err
+    assert server.bodies("POST /flows/orders/publish") == [{"name": "harvest"}]
+
+
+@pytest.mark.parametrize(
+    ("runs", "draft", "told"),
+    [
+        (7, True, "Cancelled deployment 8 of orders; deployment 7 runs on. Version 3 is the draft again."),
+        (None, False, "Cancelled deployment 8 of orders; the flow is stopped."),
+    ],
+)
+def test_cancel_says_what_goes_on(server: Server, capsys: Out, runs: int | None, draft: bool, told: str) -> None:
+    answer = {"deployment": deployment(8, "warming"), "runs": runs, "draft_restored": draft}
+    server.answers["POST /flows/orders/cancel"] = answer
+    assert main(["flow", "cancel", "orders", "8"]) == 0
+    assert told in capsys.readouterr().out
+    assert main(["flow", "cancel", "orders", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == answer
+    assert server.bodies("POST /flows/orders/cancel") == [{"epoch": 8}, {}]
+
+
 def test_an_interrupt_leaves_the_publish_going(server: Server, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
     published(server, deployment(8, "warming"))
 
@@ -104,7 +128,9 @@ def test_an_interrupt_leaves_the_publish_going(server: Server, capsys: Out, monk
 
     monkeypatch.setattr("headrace.cli.hints.Hints.wait", interrupted)
     assert main(["flow", "publish", "orders"]) == 130
-    assert "It goes on without you: headrace flow deployment orders 8" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "It goes on without you: headrace flow deployment orders 8" in said
+    assert "headrace flow cancel orders 8" in said
 
 
 def test_a_server_that_is_restarted_meanwhile_is_waited_for(server: Server, capsys: Out) -> None:
@@ -337,11 +363,11 @@ def test_deployments_are_listed_with_what_their_handover_was_like(server: Server
 
 
 def test_versions_tell_which_runs(server: Server, capsys: Out) -> None:
-    listed = {**VERSION, "note": "first [of all]", "runs": True, "deployments": [8, 7], "published_at": 1}
+    listed = {**VERSION, "name": "harvest", "note": "first [of all]", "runs": True, "deployments": [8, 7]}
     server.answers["GET /flows/orders/versions"] = page(listed)
     assert main(["flow", "versions", "orders"]) == 0
     said = capsys.readouterr().out
-    assert "runs" in said and "8, 7" in said and "first [of all]" in said
+    assert "harvest" in said and "runs" in said and "8, 7" in said and "first [of all]" in said
 
 
 def test_outdated_flows_are_listed_with_the_next_step(server: Server, capsys: Out) -> None:

@@ -9,16 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.control.choice import challenged, switching, to_roll_back_to, to_start
-from headrace.errors import Refused
+from headrace.control.choice import challenged, switching, to_cancel, to_roll_back_to, to_start
+from headrace.errors import NotFound, Refused
 from headrace.store.deployments import Deployment, State
 from headrace.store.flows import FlowVersion
 
 ACTIVE: tuple[State, ...] = ("warming", "ready", "live", "draining", "standby")
 
 
-def row(epoch: int, state: State, *, version: int = 1, at: int = 0, until: int | None = None) -> Deployment:
-    known: dict[str, Any] = {"ready_at": None, "live_at": None, "ready_ms": None, "worker": None, "restarts": 0}
+def row(
+    epoch: int, state: State, *, version: int = 1, at: int = 0, until: int | None = None, **more: Any
+) -> Deployment:
+    known: dict[str, Any] = more | {"ready_at": None, "live_at": None, "ready_ms": None, "worker": None, "restarts": 0}
     return Deployment("f", epoch, version, {}, state=state, reason="", created_at=at, ended_at=until, steps={}, **known)
 
 
@@ -58,6 +60,7 @@ def test_only_the_newest_deployment_that_has_not_ended_challenges() -> None:
     assert not challenged([])
     assert not challenged([row(1, "live")])
     assert challenged([row(2, "ready"), row(1, "live")])
+    assert not challenged([row(2, "ready", cancelled_by="ada"), row(1, "live")])
     assert challenged([row(1, "warming")])
     assert not challenged([row(3, "failed"), row(2, "live"), row(1, "draining")])
 
@@ -158,3 +161,41 @@ def test_there_may_be_nothing_to_roll_back_to(running: int | None) -> None:
     with pytest.raises(Refused) as caught:
         to_roll_back_to(running, [2, 1], None)
     assert caught.value.reason == "no-older-version"
+
+
+# -- cancelling
+
+
+def test_what_is_on_its_way_is_cancelled_by_number_or_without() -> None:
+    rows = [row(2, "ready"), row(1, "live")]
+    assert to_cancel("orders", rows, None) == to_cancel("orders", rows, 2) == rows[0]
+    with pytest.raises(NotFound, match="no deployment 7"):
+        to_cancel("orders", rows, 7)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([], "nothing-to-cancel"),
+        ([row(2, "stopped"), row(1, "live")], "nothing-to-cancel"),
+        ([row(2, "failed"), row(1, "live")], "nothing-to-cancel"),
+        ([row(2, "live"), row(1, "draining")], "switched"),
+        ([row(2, "ready"), row(1, "draining")], "switched"),
+        ([row(2, "ready", strategy="restart", at=5), row(1, "stopped", until=6)], "switched"),
+    ],
+)
+def test_what_has_switched_or_ended_is_not_cancelled(rows: list[Deployment], reason: str) -> None:
+    with pytest.raises(Refused) as refused:
+        to_cancel("orders", rows, None)
+    assert refused.value.reason == reason
+
+
+def test_a_start_by_restart_is_cancelled_as_nothing_was_stopped_for_it() -> None:
+    rows = [row(2, "warming", strategy="restart", at=5), row(1, "stopped", until=4)]
+    assert to_cancel("orders", rows, None) == rows[0]
+
+
+def test_a_start_after_a_cancelled_publish_runs_what_ran_before() -> None:
+    cancelled = row(2, "stopped", version=2, at=5, until=7, cancelled_by="ada")
+    assert to_start(version(2), [cancelled, row(1, "stopped", version=1, until=9)]) == 1
+    assert to_start(version(2), [cancelled]) == 2, "nothing else ever ran"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -233,6 +233,30 @@ def test_a_second_publish_supersedes_the_first() -> None:
     assert isinstance(start, Start)
 
 
+@pytest.mark.parametrize("strategy", ["handover", "restart"])
+@pytest.mark.parametrize("state", ["warming", "ready"])
+def test_what_is_cancelled_before_the_switch_ends_and_the_old_one_runs_on(
+    strategy: Strategy, state: Literal["warming", "ready"]
+) -> None:
+    new = deployment(2, state, state, strategy=strategy, cancelled="ada")
+    assert kinds(OLD, new) == [("Stop", 2)]
+    gone = deployment(2, state, strategy=strategy, cancelled="ada")
+    assert planned(OLD, gone) == [
+        Mark(epoch=2, state="stopped", reason="cancelled by ada", why="cancelled by ada"),
+    ]
+    assert kinds(OLD, deployment(2, "stopped")) == [("TakeOver", 2)], "and its queues go"
+
+
+def test_what_is_cancelled_while_it_is_started_is_ended_afterwards() -> None:
+    assert kinds(OLD, deployment(2, "warming", pending="Start", cancelled="ada")) == []
+    assert kinds(OLD, deployment(2, "warming", "warming", cancelled="ada")) == [("Stop", 2)]
+
+
+def test_a_publish_after_one_that_was_cancelled_does_not_wait_for_its_end() -> None:
+    cancelled = deployment(2, "ready", "ready", cancelled="ada")
+    assert kinds(OLD, cancelled, deployment(3, "warming")) == [("Stop", 2), ("Start", 3)]
+
+
 def test_nothing_is_activated_while_another_worker_may_be_live() -> None:
     new = deployment(3, "ready", "ready", strategy="handover")
     unheard = WorkerView(phase=None, heard=NOW)
@@ -264,6 +288,7 @@ class Faults(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
+        self.cancelled: set[int] = set()
 
     @rule(
         strategy=st.sampled_from(["handover", "handover", "restart"]),
@@ -271,6 +296,10 @@ class Faults(RuleBasedStateMachine):
     )
     def publish(self, strategy: Strategy, fate: str) -> None:
         self.world.publish(strategy, fate)
+
+    @rule()
+    def cancel(self) -> None:
+        self.cancelled |= {self.world.cancel()}
 
     @rule(wish=st.sampled_from(["stopped", "suspended", "running"]))
     def wish(self, wish: Wish) -> None:
@@ -328,6 +357,15 @@ class Faults(RuleBasedStateMachine):
     def one_live_trigger(self) -> None:
         live = [epoch for epoch, worker in self.world.workers.items() if worker.phase == "live"]
         assert len(live) <= 1, "\n".join(self.world.log)
+
+    @invariant()
+    def what_was_cancelled_beside_a_live_one_never_runs(self) -> None:
+        for epoch in self.cancelled - {0}:
+            row = self.world.rows[epoch]
+            if not row.cancelled:
+                self.cancelled.discard(epoch)  # a person started it again
+            else:
+                assert row.state not in ("live", "draining", "standby"), "\n".join(self.world.log)
 
     @invariant()
     def no_message_is_lost(self) -> None:

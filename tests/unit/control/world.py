@@ -35,6 +35,7 @@ class Row:
     fate: Fate
     changed: float
     measured: bool = True
+    cancelled: bool = False
 
 
 @dataclass
@@ -73,10 +74,24 @@ class World:
         """As `headrace.control.desire.start` does when nothing moved."""
         if self.rows and all(row.state in ENDED for row in self.rows.values()):
             newest = max(self.rows)
-            self.rows[newest].state, self.rows[newest].changed = "warming", self.now
+            self.rows[newest] = replace(self.rows[newest], state="warming", changed=self.now, cancelled=False)
         if self.rows:
             self.wish = "running"
         self.log.append("start")
+
+    def cancel(self) -> int:
+        """As `headrace.control.desire.cancel` does; the epoch, 0 when refused. What runs goes on, or all stops."""
+        active = sorted(epoch for epoch, row in self.rows.items() if row.state not in ENDED)
+        states = {self.rows[epoch].state for epoch in active}
+        if not active or self.rows[active[-1]].state not in ("warming", "ready"):
+            return 0
+        if "live" not in states and not states.isdisjoint({"draining", "standby"}):
+            return 0
+        self.rows[active[-1]].cancelled = True
+        if "live" not in states:
+            self.wish = "stopped"
+        self.log.append(f"cancel {active[-1]}")
+        return active[-1] if "live" in states else 0
 
     # -- what is seen
 
@@ -104,6 +119,7 @@ class World:
                     died=memory.died,
                     deaths=memory.deaths,
                     changed=row.changed,
+                    cancelled="ada" if row.cancelled and row.state in ("warming", "ready") else "",
                     measured=row.measured,
                 )
             )
@@ -198,6 +214,8 @@ class World:
         self.rows[action.epoch].measured = True
 
     def _quiesce(self, action: Quiesce) -> Iterator[None]:
+        if self.rows[action.successor].cancelled:
+            return  # as `headrace.store.deployments.silence` looks
         self._set_state(action.epoch, "draining")
         yield
         worker = self.workers.get(action.epoch)

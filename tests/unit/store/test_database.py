@@ -138,7 +138,7 @@ async def test_what_raises_is_undone(db: Database) -> None:
 async def test_mistakes_of_ours_are_not_hidden(db: Database) -> None:
     with pytest.raises(IntegrityError):
         async with db.begin() as conn:
-            await conn.execute(text("INSERT INTO flow_versions VALUES ('no-flow', 1, '', '', '', 0)"))
+            await conn.execute(text("INSERT INTO flow_versions VALUES ('no-flow', 1, '', '', '', 0, '')"))
 
 
 async def test_a_writer_inside_a_writer_is_our_mistake(db: Database) -> None:

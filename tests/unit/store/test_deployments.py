@@ -91,6 +91,9 @@ async def test_the_live_one_falls_silent_only_for_the_newest(conn: AsyncConnecti
     assert await deployments.silence(conn, flow_id, live.epoch, successor=second.epoch) is None
     assert await deployments.get(conn, flow_id, live.epoch) == live
     await deployments.update(conn, flow_id, third.epoch, state="failed")
+    await deployments.update(conn, flow_id, second.epoch, cancelled_by="ada")
+    assert await deployments.silence(conn, flow_id, live.epoch, successor=second.epoch) is None
+    await deployments.update(conn, flow_id, second.epoch, cancelled_by=None)
     silenced = await deployments.silence(conn, flow_id, live.epoch, successor=second.epoch)
     assert silenced is not None
     assert silenced.state == "draining"

@@ -700,6 +700,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/flows/{name}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Deployment
+         * @description Call off a publish, a rollback or a start until the switch; what runs goes on.
+         *
+         *     Answers at once; the deployment's worker ends soon after. Refused (`switched`) once it takes the place of the one
+         *     before: then a rollback is the way back. The version stays in the list, and is the draft again where it was one.
+         */
+        post: operations["cancelDeployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/flows/{name}/start": {
         parameters: {
             query?: never;
@@ -1148,6 +1171,28 @@ export interface components {
              */
             state: "pushed" | "building";
         };
+        /** Cancel */
+        Cancel: {
+            /**
+             * Epoch
+             * @description The deployment; the one on its way by default.
+             */
+            epoch?: number | null;
+        };
+        /** Cancelled */
+        Cancelled: {
+            deployment: components["schemas"]["DeploymentView"];
+            /**
+             * Runs
+             * @description The deployment that goes on; null: there is none, and the flow is stopped.
+             */
+            runs: number | null;
+            /**
+             * Draft Restored
+             * @description Its version is the flow's draft again.
+             */
+            draft_restored: boolean;
+        };
         /**
          * ChangeView
          * @description One difference.
@@ -1518,6 +1563,11 @@ export interface components {
             /** Ended At */
             ended_at: number | null;
             /**
+             * Cancelled By
+             * @description Who cancelled it before it took anybody's place.
+             */
+            cancelled_by: string | null;
+            /**
              * Ready Ms
              * @description Its warm-up.
              */
@@ -1597,6 +1647,11 @@ export interface components {
             live_at: number | null;
             /** Ended At */
             ended_at: number | null;
+            /**
+             * Cancelled By
+             * @description Who cancelled it before it took anybody's place.
+             */
+            cancelled_by: string | null;
             /**
              * Ready Ms
              * @description Its warm-up.
@@ -1931,6 +1986,11 @@ export interface components {
         FlowVersionDetail: {
             /** Number */
             number: number;
+            /**
+             * Name
+             * @description What its author calls it; may be empty.
+             */
+            name: string;
             /** Author */
             author: string;
             /** Note */
@@ -1950,6 +2010,11 @@ export interface components {
         FlowVersionView: {
             /** Number */
             number: number;
+            /**
+             * Name
+             * @description What its author calls it; may be empty.
+             */
+            name: string;
             /** Author */
             author: string;
             /** Note */
@@ -2182,6 +2247,11 @@ export interface components {
         ListedFlowVersion: {
             /** Number */
             number: number;
+            /**
+             * Name
+             * @description What its author calls it; may be empty.
+             */
+            name: string;
             /** Author */
             author: string;
             /** Note */
@@ -2794,6 +2864,11 @@ export interface components {
              * @enum {string}
              */
             strategy?: "handover" | "restart";
+            /**
+             * Name
+             * @description What to call the version, beside its number.
+             */
+            name?: string | null;
         };
         /** Published */
         Published: {
@@ -6206,6 +6281,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Published"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    cancelDeployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Cancel"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cancelled"];
                 };
             };
             /** @description There is no token, or it does not count. */
