@@ -127,10 +127,10 @@ async def save_draft(parts: PartsOf, caller: Caller, name: FlowName, draft: Save
 
 
 @router.delete("/{name}/draft", status_code=204, operation_id="discardDraft")
-async def discard_draft(parts: PartsOf, name: FlowName, which: Annotated[DraftTag, Query()]) -> None:
+async def discard_draft(parts: PartsOf, caller: Caller, name: FlowName, which: Annotated[DraftTag, Query()]) -> None:
     """Throw the draft away. Nothing happens when there is none."""
     async with parts.db.begin() as conn:
-        flow = await flows.discard_draft(conn, name, which.tag)
+        flow = await flows.discard_draft(conn, name, which.tag, author=caller)
     parts.announce("flow", {"flow": name, "draft_tag": flow.draft_tag})
 
 

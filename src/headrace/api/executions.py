@@ -13,7 +13,7 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.api.parts import Parts, PartsOf
-from headrace.api.shapes import LATEST, Answer, FlowName, Moment, Page, Paging, ThingId, known_cursor
+from headrace.api.shapes import LATEST, Answer, FlowName, Moment, Number, Page, Paging, ThingId, known_cursor
 from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.errors import HeadraceError
@@ -110,6 +110,7 @@ class ExecutionFilter(Paging):
 
     flow: FlowName | None = Field(default=None, description="Only of this flow.")
     state: State | None = None
+    version: Number | None = Field(default=None, description="Only those that began under this version of their flow.")
     since: Moment | None = Field(default=None, ge=0, le=LATEST, description="Only those started at or after it.")
     before: Moment | None = Field(default=None, ge=0, le=LATEST, description="Only those started before it.")
 
@@ -124,6 +125,7 @@ async def list_executions(parts: PartsOf, wanted: Annotated[ExecutionFilter, Que
             conn,
             flow_id=flow_id,
             state=wanted.state,
+            version=wanted.version,
             since=wanted.since,
             before=known_cursor(wanted.cursor) or (str(wanted.before) if wanted.before is not None else None),
             limit=wanted.limit + 1,

@@ -57,6 +57,7 @@ class FlowView(Answer):
     has_draft: bool
     draft_tag: int
     draft_at: Moment | None
+    draft_author: str = Field(description="Who changed, published or discarded the draft last; `` when unknown.")
     created_at: Moment
     webhook: str | None = Field(description="Where to send events to, when it starts with a webhook and runs.")
     errors_open: int
@@ -119,6 +120,7 @@ async def _flow(
         has_draft=flow.draft is not None,
         draft_tag=flow.draft_tag,
         draft_at=flow.draft_at,
+        draft_author=flow.draft_author or "",
         created_at=flow.created_at,
         webhook=f"/hooks/{flow.name}" if await _has_webhook(conn, flow, running) else None,
         errors_open=errors,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -15,6 +15,7 @@ from headrace.api.auth import Identities
 from headrace.api.facts import Facts
 from headrace.api.heartbeats import Heartbeats
 from headrace.api.metrics import Metrics
+from headrace.api.seat import Seats
 from headrace.api.webhook_target import Targets
 from headrace.bus import subjects
 from headrace.bus.client import Bus
@@ -60,6 +61,7 @@ class Parts:
     url: str
     broker_url: str
     started_at: int
+    seats: Seats = field(default_factory=Seats)
 
     def announce(self, kind: str, what: dict[str, Any]) -> None:
         """Tell open browsers that something may have changed."""

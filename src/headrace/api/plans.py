@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -18,7 +19,8 @@ from headrace.api.scene import Scene
 from headrace.api.shapes import Answer, FlowName, Number, Request
 from headrace.control.choice import challenged, switching
 from headrace.errors import Problem
-from headrace.flows.diff import diff
+from headrace.flows.catalog import Described
+from headrace.flows.diff import Change, diff
 from headrace.flows.document import Step
 from headrace.flows.grants import Granted, grants, step_grants
 from headrace.flows.transition import hooks, interruption, resets
@@ -50,9 +52,33 @@ class PlannedStep(Answer):
     selector: str | None = Field(description="The component version the document asks for.")
     revision: int | None = Field(description="The one it would run now; null when there is none that is built.")
     running_revision: int | None = Field(description="The one it runs at the moment.")
+    change: Literal["added", "changed", "code", "same"] = Field(
+        description="`code`: only its component version moves; `same`: the same code with the same text, in a new host."
+    )
+    snapshot: Literal["kept", "reset", "empty"] | None = Field(
+        description="What it remembers: `empty` when it does not run yet; null for a mapper, which remembers nothing."
+    )
     read: list[str] = Field(description="Paths of this machine it may read.")
     write: list[str] = Field(description="Paths of this machine it may read and change.")
     newly_granted: list[str] = Field(description="Those of them that it may not use so at the moment.")
+
+
+class GoneView(Answer):
+    """A step that runs and would run no more: its host ends once it has finished what waits for it."""
+
+    step: str
+    component: str
+
+
+class NewerView(Answer):
+    """A step that would stay behind the latest of its component, because the document names a component version."""
+
+    step: str
+    component: str
+    selector: str
+    revision: int = Field(description="The one it would run.")
+    latest: int
+    commits: Commits = Field(description="From the one it would run to the latest.")
 
 
 class MoveView(Answer):
@@ -114,6 +140,8 @@ class PlanView(Answer):
     variables: list[str] = Field(description="Components whose environment variables were changed since.")
     building: list[BuildView]
     steps: list[PlannedStep]
+    gone: list[GoneView]
+    newer: list[NewerView]
     snapshots_reset: list[ResetView]
     hooks: HooksView
     interruption: InterruptionView
@@ -145,7 +173,9 @@ async def get_plan(parts: PartsOf, name: FlowName, wanted: Annotated[Wanted, Que
         moves=moves,
         variables=scene.varied,
         building=_building(scene),
-        steps=_steps(scene),
+        steps=_steps(scene, changes),
+        gone=_gone(scene),
+        newer=await _newer(parts, scene),
         snapshots_reset=_resets(scene),
         hooks=_hooks(scene),
         interruption=_interruption(scene, wanted.strategy),
@@ -185,6 +215,37 @@ async def _commits(parts: Parts, step: Step, runs: ComponentVersion, revision: i
     return await between(parts, step.component, runs.commit, becomes.commit)
 
 
+async def _newer(parts: Parts, scene: Scene) -> list[NewerView]:
+    found = []
+    for step in scene.after.steps if scene.after is not None else ():
+        becomes, latest = scene.catalog.find(step.component, step.version), scene.latest.get(step.component)
+        if becomes is not None and latest is not None and step.version != "latest" and becomes.revision != latest:
+            found.append((step, becomes.revision, latest))
+    commits = await asyncio.gather(*(_behind(parts, step.component, old, new) for step, old, new in found))
+    return [
+        NewerView(
+            step=step.id,
+            component=step.component,
+            selector=str(step.version),
+            revision=revision,
+            latest=latest,
+            commits=between_them,
+        )
+        for (step, revision, latest), between_them in zip(found, commits, strict=True)
+    ]
+
+
+async def _behind(parts: Parts, component: str, old: int, new: int) -> Commits:
+    async with parts.db.read() as conn:
+        runs, becomes = [await components.get_version(conn, component, revision) for revision in (old, new)]
+    return await between(parts, component, runs.commit, becomes.commit)
+
+
+def _gone(scene: Scene) -> list[GoneView]:
+    stay = {step.id for step in scene.after.steps} if scene.after is not None else set()
+    return [GoneView(step=id_, component=runs.component) for id_, runs in scene.now.items() if id_ not in stay]
+
+
 def _building(scene: Scene) -> list[BuildView]:
     return [
         BuildView(component=component, revision=version.revision, state=version.state)
@@ -193,14 +254,15 @@ def _building(scene: Scene) -> list[BuildView]:
     ]
 
 
-def _steps(scene: Scene) -> list[PlannedStep]:
+def _steps(scene: Scene, changes: Sequence[Change]) -> list[PlannedStep]:
     if scene.after is None:
         return []
     granted = grants(scene.after, scene.catalog)
+    reset = {each.step for each in resets(scene.before, scene.after)} if scene.before is not None else set()
     found = []
     for step in scene.after.steps:
         if step.input is not None:
-            found.append(_mapper(step))
+            found.append(_mapper(step, changes))
         becomes, runs = scene.catalog.find(step.component, step.version), scene.now.get(step.id)
         found.append(
             PlannedStep(
@@ -211,6 +273,8 @@ def _steps(scene: Scene) -> list[PlannedStep]:
                 selector=str(step.version),
                 revision=becomes.revision if becomes is not None else None,
                 running_revision=runs.revision if runs is not None else None,
+                change=_change(step, changes, runs, becomes),
+                snapshot="empty" if runs is None else "reset" if step.id in reset else "kept",
                 read=_paths(granted[step.id], "read"),
                 write=_paths(granted[step.id], "write"),
                 newly_granted=_new_paths(scene, step, granted[step.id]),
@@ -219,7 +283,18 @@ def _steps(scene: Scene) -> list[PlannedStep]:
     return found
 
 
-def _mapper(step: Step) -> PlannedStep:
+def _change(
+    step: Step, changes: Sequence[Change], runs: ComponentVersion | None, becomes: Described | None
+) -> Literal["added", "changed", "code", "same"]:
+    if runs is None:
+        return "added"
+    if any(each.step == step.id for each in changes):
+        return "changed"
+    return "code" if becomes is not None and becomes.revision != runs.revision else "same"
+
+
+def _mapper(step: Step, changes: Sequence[Change]) -> PlannedStep:
+    kinds = {each.kind for each in changes if each.step == step.id and each.path in ("", "input")}
     return PlannedStep(
         id=f"{step.id}:mapper",
         kind="mapper",
@@ -228,6 +303,8 @@ def _mapper(step: Step) -> PlannedStep:
         selector=None,
         revision=None,
         running_revision=None,
+        change="added" if "added" in kinds else "changed" if kinds else "same",
+        snapshot=None,
         read=[],
         write=[],
         newly_granted=[],

@@ -61,7 +61,7 @@ class Conflict(Answer):
     """Two drafts of one flow, of which only one can be saved: merge them, and save with the new tag."""
 
     tag: int = Field(description="The tag of the draft as it is now.")
-    author: str = Field(description="Who saved it.")
+    author: str = Field(description="Who saved, published or discarded it.")
     saved_at: Moment | None
     theirs: str | None = Field(description="Its text; null when it was published or discarded.")
     yours: str | None = Field(description="The text that was not saved.")

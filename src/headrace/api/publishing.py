@@ -43,13 +43,14 @@ class Cancel(Request):
 class Cancelled(Answer):
     deployment: DeploymentView
     runs: int | None = Field(description="The deployment that goes on; null: there is none, and the flow is stopped.")
-    draft_restored: bool = Field(description="Its version is the flow's draft again.")
+    draft_tag: int | None = Field(description="Of the draft that its version is again; null when it is not.")
 
 
 class Published(Answer):
     version: FlowVersionView
     deployment: DeploymentView | None = Field(description="The one that will run it; null when it is not to run.")
     replaces: int | None = Field(description="The deployment that runs meanwhile; null when there is none.")
+    draft_tag: int | None = Field(description="What whoever edits on saves with; null when there was no draft.")
 
 
 @router.post("/{name}/publish", operation_id="publishFlow")
@@ -93,10 +94,11 @@ async def cancel_deployment(parts: PartsOf, caller: Caller, name: FlowName, whic
     done = await desire.cancel(parts.db, name, which.epoch, author=caller)
     parts.changed(done.flow_id, name)
     shown = deployment_view(parts, name, done.deployment)
-    return Cancelled(deployment=shown, runs=done.runs, draft_restored=done.draft)
+    return Cancelled(deployment=shown, runs=done.runs, draft_tag=done.draft_tag)
 
 
 def _published(parts: Parts, name: str, made: desire.Published) -> Published:
     parts.changed(made.version.flow_id, name)
     shown = None if made.deployment is None else deployment_view(parts, name, made.deployment)
-    return Published(version=version_view(made.version), deployment=shown, replaces=made.replaces)
+    version = version_view(made.version)
+    return Published(version=version, deployment=shown, replaces=made.replaces, draft_tag=made.draft_tag)

@@ -40,6 +40,8 @@ class Scene:
     """What each running step runs."""
     newest: dict[str, ComponentVersion]
     """The newest push of each component that would run."""
+    latest: dict[str, int | None]
+    """The latest revision of each component."""
     editions: dict[str, int]
     """How often the environment variables of components were changed."""
 
@@ -88,6 +90,7 @@ async def read(conn: AsyncConnection, name: str, version: int | None) -> Scene:
         catalog=await catalog_for(conn, text),
         now=await _now(conn, running),
         newest=await _newest(conn, after),
+        latest={each.name: each.latest for each in await components.list_(conn)},
         editions=await variables.editions(conn),
     )
 

@@ -20,6 +20,7 @@ from headrace.errors import Invalid, Problem
 __all__ = [
     "LATEST",
     "PATTERNS",
+    "THING_ID",
     "Answer",
     "ComponentName",
     "CredentialName",

@@ -12,7 +12,7 @@ from headrace.api.parts import PartsOf
 from headrace.api.shapes import Answer, FlowName, Moment, Number, Page, PagingOf, Request, paged
 from headrace.errors import NotFound
 from headrace.flows import document
-from headrace.store import deployments, flows
+from headrace.store import deployments, executions, flows
 
 __all__ = ["FlowVersionDetail", "FlowVersionView", "router", "version_view"]
 
@@ -34,6 +34,8 @@ class FlowVersionView(Answer):
 class ListedFlowVersion(FlowVersionView):
     runs: bool = Field(description="The current deployment runs it.")
     deployments: list[int] = Field(description="All deployments of it, newest first.")
+    executions: int = Field(description="Those that began under it, as far as they are kept.")
+    failed: int = Field(description="How many of them have errors.")
 
 
 class FlowVersionDetail(FlowVersionView):
@@ -66,9 +68,10 @@ async def list_flow_versions(parts: PartsOf, name: FlowName, page: PagingOf) -> 
         found = await flows.list_versions(conn, flow.id)
         rows = await deployments.list_(conn, flow.id)
         current = await deployments.current(conn, flow.id)
+        ran = await executions.count_by_version(conn, flow.id)
     items, following = paged(found, lambda version: str(version.number), page)
     running = current.version if current is not None else None
-    return Page(items=[_listed(each, running, rows) for each in items], next=following)
+    return Page(items=[_listed(each, running, rows, ran.get(each.number, (0, 0))) for each in items], next=following)
 
 
 @router.get("/{name}/versions/{number}", operation_id="getFlowVersion")
@@ -106,9 +109,13 @@ async def export_flow(parts: PartsOf, name: FlowName, what: Annotated[Export, Qu
     return Response(document.to_yaml(parsed), media_type=YAML)
 
 
-def _listed(version: flows.FlowVersion, running: int | None, rows: list[deployments.Deployment]) -> ListedFlowVersion:
+def _listed(
+    version: flows.FlowVersion, running: int | None, rows: list[deployments.Deployment], ran: tuple[int, int]
+) -> ListedFlowVersion:
     return ListedFlowVersion(
         **version_view(version).model_dump(),
         runs=version.number == running,
         deployments=[row.epoch for row in rows if row.version == version.number],
+        executions=ran[0],
+        failed=ran[1],
     )

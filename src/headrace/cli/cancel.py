@@ -35,5 +35,5 @@ def cancel(
         return
     goes_on = f"deployment {answer['runs']} runs on" if answer["runs"] else "the flow is stopped"
     told = f"Cancelled deployment {answer['deployment']['epoch']} of {name}; {goes_on}."
-    draft = f" Version {answer['deployment']['version']} is the draft again." if answer["draft_restored"] else ""
+    draft = f" Version {answer['deployment']['version']} is the draft again." if answer["draft_tag"] else ""
     out().print(told + draft, soft_wrap=True)

@@ -30,6 +30,9 @@ def executions(
     state: Annotated[
         Literal["running", "done", "failed"] | None, typer.Option("--state", help="Only those in this state.")
     ] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", metavar="VERSION", min=1, help="Only of this version of the flow.")
+    ] = None,
     since: Since = None,
     limit: Limit = 20,
     data: Data = None,
@@ -41,7 +44,7 @@ def executions(
 
     start = milliseconds_ago(since, now_ms=time.time_ns() // 1_000_000)
     with connect(data) as client:
-        found = client.items("/executions", limit=limit, flow=flow, state=state, since=start)
+        found = client.items("/executions", limit=limit, flow=flow, state=state, version=version, since=start)
     if as_json:
         print_json(found)
         return

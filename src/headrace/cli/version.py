@@ -36,11 +36,13 @@ def versions(name: Name, data: Data = None, as_json: Json = False) -> None:
             when(each["published_at"]),
             each["author"],
             ", ".join(map(str, each["deployments"])),
+            each["executions"] or "",
+            each["failed"] or "",
             one_line(each["note"]),
         )
         for each in found
     ]
-    columns = ("VERSION", "NAME", "", "PUBLISHED", "BY", "DEPLOYMENTS", "NOTE")
+    columns = ("VERSION", "NAME", "", "PUBLISHED", "BY", "DEPLOYMENTS", "RUNS", "FAILED", "NOTE")
     print_table(columns, rows, empty=f"Nothing was published yet: headrace flow publish {name}")
 
 

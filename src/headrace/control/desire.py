@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -64,6 +64,8 @@ class Published:
     deployment: Deployment | None
     replaces: int | None = None
     """The epoch that is live, and stays so until the deployment takes its place."""
+    draft_tag: int | None = None
+    """What whoever edits on saves with; `None` when there was no draft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ class Cancelled:
     deployment: Deployment
     runs: int | None
     """The epoch that goes on; `None`: the flow is stopped now."""
-    draft: bool
-    """Its version was made the draft again."""
+    draft_tag: int | None
+    """Of the draft that its version was made again; `None` when it was not."""
 
 
 async def publish(
@@ -103,9 +105,10 @@ async def publish(
         written = await checked(conn, flow.draft, name)
         resolved = await resolve(conn, written) if runs else {}
         version = await flows.add_version(conn, flow.id, flow.draft, author=author, note=note, name=called)
-        await flows.discard_draft(conn, name)
+        tag = (await flows.discard_draft(conn, name, author=author)).draft_tag
         wish = _Wish(start, strategy, "publish", author, note)
-        return await _deployed(conn, flow, version, resolved, wish) if runs else Published(version, None)
+        made = await _deployed(conn, flow, version, resolved, wish) if runs else Published(version, None)
+        return replace(made, draft_tag=tag)
 
 
 async def rollback(
@@ -156,18 +159,16 @@ async def cancel(db: Database, name: str, epoch: int | None = None, *, author: s
         runs = next((each.epoch for each in rows if each.state == "live"), None)
         if runs is None:
             await flows.set_wish(conn, flow.id, "stopped")
-        restored = await _draft_again(conn, flow, row, rows)
-        return Cancelled(flow.id, row, runs, restored)
+        return Cancelled(flow.id, row, runs, await _draft_again(conn, flow, row, rows))
 
 
-async def _draft_again(conn: AsyncConnection, flow: Flow, row: Deployment, rows: Sequence[Deployment]) -> bool:
-    """Make the newest version, which only this deployment was to run, the draft again; whether that was to be done."""
+async def _draft_again(conn: AsyncConnection, flow: Flow, row: Deployment, rows: Sequence[Deployment]) -> int | None:
+    """Make the newest version, which only this deployment was to run, the draft again; its tag."""
     first = not any(each.version == row.version and each.epoch != row.epoch for each in rows)
     if flow.draft is not None or row.cause != "publish" or row.version != flow.version or not first:
-        return False
+        return None
     version = await flows.get_version(conn, flow.id, row.version)
-    await flows.save_draft(conn, flow.name, version.document, None, version.author)
-    return True
+    return (await flows.save_draft(conn, flow.name, version.document, None, version.author)).draft_tag
 
 
 async def redeploy(

@@ -24,6 +24,7 @@ __all__ = [
     "Kind",
     "Processed",
     "apply",
+    "count_by_version",
     "count_running",
     "get",
     "idle",
@@ -108,6 +109,7 @@ async def list_(
     *,
     flow_id: str | None = None,
     state: ExecutionState | None = None,
+    version: int | None = None,
     since: int | None = None,
     before: str | None = None,
     limit: int = 100,
@@ -123,6 +125,8 @@ async def list_(
         found = found.where(exists().where(flows.c.id == executions.c.flow_id))
     if state is not None:
         found = found.where(_is(state))
+    if version is not None:
+        found = found.where(executions.c.version == version)
     if since is not None:
         found = found.where(executions.c.started_at >= since)
     if before is not None:
@@ -152,6 +156,17 @@ async def count_running(conn: AsyncConnection) -> dict[str, int]:
         select(executions.c.flow_id, func.count().label("number")).where(_is("running")).group_by(executions.c.flow_id)
     )
     return {row.flow_id: row.number for row in await conn.execute(found)}
+
+
+async def count_by_version(conn: AsyncConnection, flow_id: str) -> dict[int, tuple[int, int]]:
+    """Executions of a flow that are kept, and how many of them have errors, by the version they began under."""
+    failed = func.sum(case((executions.c.errors > 0, 1), else_=0))
+    found = (
+        select(executions.c.version, func.count(), failed)
+        .where(executions.c.flow_id == flow_id)
+        .group_by(executions.c.version)
+    )
+    return {version: (int(count), int(errors)) for version, count, errors in await conn.execute(found)}
 
 
 async def idle(conn: AsyncConnection, *, since: int) -> list[str]:

@@ -44,6 +44,7 @@ class Flow:
     """A flow. ``version`` is the newest published one, ``epoch`` the number of its last deployment (0: none).
 
     ``draft_tag`` grows with every change of the draft: who saves shows the tag of the text that was edited.
+    ``draft_author`` is whose change was the last, also when that took the draft away.
     """
 
     id: str
@@ -82,7 +83,7 @@ class StaleDraft(Refused):
         self.yours = yours
         """The text that was to be saved; None when the draft was to be discarded."""
         who = f" by {flow.draft_author}" if flow.draft_author else ""
-        did = f"was changed{who}" if flow.draft is not None else "was published or discarded"
+        did = f"was {'changed' if flow.draft is not None else 'published or discarded'}{who}"
         super().__init__(
             "stale-draft",
             f"the draft of flow `{flow.name}` {did} in the meantime (tag {flow.draft_tag}, not {tag})",
@@ -141,9 +142,9 @@ async def save_draft(conn: AsyncConnection, name: str, text: str, tag: int | Non
     return await _set_draft(conn, name, tag, draft=text, draft_at=now_ms(), draft_author=author)
 
 
-async def discard_draft(conn: AsyncConnection, name: str, tag: int | None = None) -> Flow:
+async def discard_draft(conn: AsyncConnection, name: str, tag: int | None = None, *, author: str = "") -> Flow:
     """Remove the draft; nothing happens when there is none. ``tag`` as in `save_draft`."""
-    return await _set_draft(conn, name, tag, draft=None, draft_at=None, draft_author=None)
+    return await _set_draft(conn, name, tag, draft=None, draft_at=None, draft_author=author or None)
 
 
 async def _set_draft(conn: AsyncConnection, name: str, tag: int | None, **changes: Any) -> Flow:

@@ -197,6 +197,9 @@ async def test_a_plan_counts_what_must_get_ready_and_what_is_reset(ready: Served
     assert plan["snapshots_reset"] == [{"step": "work", "before": "hook/work", "after": "other/work"}]
     assert plan["hooks"] == {"shutdown": False, "startup": False, "changed": []}
     assert plan["steps"][-1]["newly_granted"] == ["/srv/second/orders.jsonl"]
+    steps = [(each["id"], each["change"], each["snapshot"]) for each in plan["steps"]]
+    assert steps == [("hook", "same", "kept"), ("work:mapper", "same", None), ("work", "changed", "reset")]
+    assert plan["gone"] == []
     [move] = plan["moves"]
     assert (move["from_component"], move["component"]) == ("hook", "other")
 
@@ -226,6 +229,27 @@ async def test_a_plan_says_what_stands_against_it(ready: Served) -> None:
     await ready.put("/flows/orders/draft", {"document": "flow: ["})
     plan = await ready.get("/flows/orders/plan")
     assert (plan["steps"], [each["reason"] for each in plan["blockers"]]) == ([], ["syntax"])
+
+
+async def test_a_plan_tells_what_becomes_of_each_step(ready: Served) -> None:
+    await live(ready)
+    await component(ready.parts.db, commit="d" * 40)
+    await save(ready, **{"- id: work": "- id: file"})
+    plan = await ready.get("/flows/orders/plan")
+    steps = [(each["id"], each["change"], each["snapshot"]) for each in plan["steps"]]
+    assert steps == [("hook", "code", "kept"), ("file:mapper", "added", None), ("file", "added", "empty")]
+    assert plan["gone"] == [{"step": "work", "component": "hook"}]
+    assert plan["newer"] == []
+
+
+@pytest.mark.needs("git")
+async def test_a_plan_names_pinned_steps_that_stay_behind(served: Served, pushed: list[str]) -> None:
+    await component(served.parts.db, commit=pushed[1])
+    await component(served.parts.db, commit=pushed[2])
+    await save(served, hook_receive="hook/receive\n    version: 1")
+    [newer] = (await served.get("/flows/orders/plan"))["newer"]
+    assert (newer["step"], newer["selector"], newer["revision"], newer["latest"]) == ("hook", "1", 1, 2)
+    assert [each["message"] for each in newer["commits"]["added"]] == ["Say what was rounded"]
 
 
 async def test_a_plan_remarks_builds_and_deployments_that_are_on_their_way(ready: Served) -> None:
@@ -267,9 +291,10 @@ async def test_a_publish_is_cancelled_until_the_switch(ready: Served) -> None:
     await ready.post("/flows/orders/publish", {"name": "second folder"})
     ready.hinted.clear()
     done = await ready.post("/flows/orders/cancel", {"epoch": 2})
-    assert (done["deployment"]["cancelled_by"], done["runs"], done["draft_restored"]) == ("ada", 1, True)
+    assert (done["deployment"]["cancelled_by"], done["runs"]) == ("ada", 1)
     assert ready.hinted == [(await ready.get("/flows/orders"))["id"]]
-    assert (await ready.get("/flows/orders/draft"))["document"] == text
+    draft = await ready.get("/flows/orders/draft")
+    assert (draft["document"], draft["tag"]) == (text, done["draft_tag"])
     newest = (await ready.get("/flows/orders/versions"))["items"][0]
     assert (newest["number"], newest["name"], newest["runs"]) == (2, "second folder", False)
     await reached(ready, 2, "stopped")
@@ -284,6 +309,53 @@ async def test_versions_tell_which_of_them_runs(ready: Served) -> None:
     await ready.post("/flows/orders/publish", {"start": False})
     listed = (await ready.get("/flows/orders/versions"))["items"]
     assert [(each["number"], each["runs"], each["deployments"]) for each in listed] == [(2, False, []), (1, True, [1])]
+    assert [(each["executions"], each["failed"]) for each in listed] == [(0, 0), (0, 0)]
+
+
+async def test_who_publishes_edits_on_with_the_tag_of_the_answer(ready: Served) -> None:
+    text = await save(ready)
+    made = await ready.post("/flows/orders/publish")
+    flow = await ready.get("/flows/orders")
+    assert (flow["has_draft"], flow["draft_author"], flow["draft_tag"]) == (False, "ada", made["draft_tag"])
+    saved = await ready.put("/flows/orders/draft", {"document": text + "# on", "tag": made["draft_tag"]})
+    assert saved["tag"] == made["draft_tag"] + 1
+    await ready.delete("/flows/orders/draft")
+    assert (await ready.get("/flows/orders"))["draft_author"] == "ada"
+
+
+# -- the seat of a draft
+
+
+async def test_a_draft_has_one_seat_that_is_told_and_taken_over(ready: Served) -> None:
+    await save(ready)
+    first = await ready.put("/flows/orders/draft/seat", {"holder": "one"})
+    assert (first["mine"], first["author"]) == (True, "ada")
+    second = await ready.put("/flows/orders/draft/seat", {"holder": "two"})
+    assert (second["mine"], second["since"]) == (False, first["since"])
+    assert (await ready.put("/flows/orders/draft/seat", {"holder": "two", "take": True}))["mine"]
+    assert not (await ready.put("/flows/orders/draft/seat", {"holder": "one"}))["mine"]
+    await ready.delete("/flows/orders/draft/seat", holder="one")
+    assert not (await ready.put("/flows/orders/draft/seat", {"holder": "one"}))["mine"], "it was not one's to leave"
+    await ready.delete("/flows/orders/draft/seat", holder="two")
+    assert (await ready.put("/flows/orders/draft/seat", {"holder": "one"}))["mine"]
+    assert await ready.refused("PUT", "/flows/nothing/draft/seat", {"holder": "x"}) == (404, "flow-not-found")
+    assert await ready.refused("PUT", "/flows/orders/draft/seat", {"holder": "a b"}) == (422, "invalid-request")
+
+
+async def test_open_browsers_hear_whose_seat_it_is(ready: Served) -> None:
+    await save(ready)
+    heard: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+
+    async def on_message(subject: str, data: bytes, reply: str) -> None:
+        heard.put_nowait(json.loads(data))
+
+    undo = await ready.parts.bus.subscribe("live.seat", on_message)
+    await ready.put("/flows/orders/draft/seat", {"holder": "one"})
+    await ready.put("/flows/orders/draft/seat", {"holder": "one"})
+    await ready.delete("/flows/orders/draft/seat", holder="one")
+    told = [await asyncio.wait_for(heard.get(), 5) for _ in range(2)]
+    assert told == [{"flow": "orders", "author": "ada"}, {"flow": "orders", "author": None}], "asking again is no news"
+    await undo()
 
 
 async def test_a_rollback_is_a_deployment_of_the_version_before(ready: Served) -> None:

@@ -273,11 +273,12 @@ async def test_a_cancelled_publish_leaves_its_version_as_the_draft_again(db: Dat
     await publish(db, "two")
     assert await draft(db) is None
     done = await desire.cancel(db, "orders", author="ada")
-    assert (done.deployment.epoch, done.deployment.cancelled_by, done.runs, done.draft) == (2, "ada", 1, True)
+    assert (done.deployment.epoch, done.deployment.cancelled_by, done.runs) == (2, "ada", 1)
+    assert done.draft_tag
     assert "note: two" in (await draft(db) or "")
     assert await wish(db) == "running"
     again = await desire.cancel(db, "orders", 2, author="bob")
-    assert (again.deployment.cancelled_by, again.draft) == ("ada", False)
+    assert (again.deployment.cancelled_by, again.draft_tag) == ("ada", None)
 
 
 async def test_a_draft_made_meanwhile_stays_when_a_publish_is_cancelled(db: Database) -> None:
@@ -285,7 +286,7 @@ async def test_a_draft_made_meanwhile_stays_when_a_publish_is_cancelled(db: Data
     await publish(db, "two")
     async with db.begin() as conn:
         await flows.save_draft(conn, "orders", "flow: orders # newer", None, "bob")
-    assert not (await desire.cancel(db, "orders", author="ada")).draft
+    assert (await desire.cancel(db, "orders", author="ada")).draft_tag is None
     assert await draft(db) == "flow: orders # newer"
 
 
@@ -293,7 +294,7 @@ async def test_a_cancelled_rollback_makes_no_draft(db: Database) -> None:
     await live(db, "one", "two")
     await desire.rollback(db, "orders", 1)
     done = await desire.cancel(db, "orders", author="ada")
-    assert (done.deployment.version, done.runs, done.draft) == (1, 2, False)
+    assert (done.deployment.version, done.runs, done.draft_tag) == (1, 2, None)
     assert await draft(db) is None
 
 

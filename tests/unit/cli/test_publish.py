@@ -106,12 +106,12 @@ def test_a_cancelled_deployment_is_told(server: Server, capsys: Out) -> None:
 @pytest.mark.parametrize(
     ("runs", "draft", "told"),
     [
-        (7, True, "Cancelled deployment 8 of orders; deployment 7 runs on. Version 3 is the draft again."),
-        (None, False, "Cancelled deployment 8 of orders; the flow is stopped."),
+        (7, 4, "Cancelled deployment 8 of orders; deployment 7 runs on. Version 3 is the draft again."),
+        (None, None, "Cancelled deployment 8 of orders; the flow is stopped."),
     ],
 )
-def test_cancel_says_what_goes_on(server: Server, capsys: Out, runs: int | None, draft: bool, told: str) -> None:
-    answer = {"deployment": deployment(8, "warming"), "runs": runs, "draft_restored": draft}
+def test_cancel_says_what_goes_on(server: Server, capsys: Out, runs: int | None, draft: int | None, told: str) -> None:
+    answer = {"deployment": deployment(8, "warming"), "runs": runs, "draft_tag": draft}
     server.answers["POST /flows/orders/cancel"] = answer
     assert main(["flow", "cancel", "orders", "8"]) == 0
     assert told in capsys.readouterr().out
@@ -363,11 +363,12 @@ def test_deployments_are_listed_with_what_their_handover_was_like(server: Server
 
 
 def test_versions_tell_which_runs(server: Server, capsys: Out) -> None:
-    listed = {**VERSION, "name": "harvest", "note": "first [of all]", "runs": True, "deployments": [8, 7]}
+    counts = {"executions": 41, "failed": 2}
+    listed = {**VERSION, **counts, "name": "harvest", "note": "first [of all]", "runs": True, "deployments": [8, 7]}
     server.answers["GET /flows/orders/versions"] = page(listed)
     assert main(["flow", "versions", "orders"]) == 0
     said = capsys.readouterr().out
-    assert "harvest" in said and "runs" in said and "8, 7" in said and "first [of all]" in said
+    assert "41" in said and "harvest" in said and "runs" in said and "8, 7" in said and "first [of all]" in said
 
 
 def test_outdated_flows_are_listed_with_the_next_step(server: Server, capsys: Out) -> None:

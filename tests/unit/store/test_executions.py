@@ -59,8 +59,11 @@ async def test_executions_are_found_by_what_they_have(db: Database, flow_id: str
     assert await found(flow_id=flow_id, state="done") == ["a"]
     assert await found(since=3) == ["c", "b"]
     assert await found(before="3") == ["a"]
+    assert await found(version=1, flow_id=flow_id) == ["c", "b", "a"]
+    assert await found(version=2) == []
     async with db.read() as conn:
         assert await executions.count_running(conn) == {flow_id: 1, "gone": 1}
+        assert await executions.count_by_version(conn, flow_id) == {1: (3, 1)}
 
 
 async def test_pages_follow_each_other_without_gap(db: Database, flow_id: str) -> None:

@@ -595,6 +595,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/flows/{name}/draft/seat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Ask For Seat
+         * @description Say that one edits the draft, and hear who does. Free again half a minute after it was last asked for.
+         *
+         *     Nobody is kept from saving by it: that is what the draft's tag is for.
+         */
+        put: operations["askForSeat"];
+        post?: never;
+        /**
+         * Leave Seat
+         * @description Edit no longer. Nothing happens when somebody else does.
+         */
+        delete: operations["leaveSeat"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/flows/{name}/diff": {
         parameters: {
             query?: never;
@@ -1139,6 +1165,20 @@ export interface components {
             /** Status */
             status: string;
         };
+        /** Ask */
+        Ask: {
+            /**
+             * Holder
+             * @description An id that the page has made up for itself.
+             */
+            holder: string;
+            /**
+             * Take
+             * @description Also when somebody else has it.
+             * @default false
+             */
+            take?: boolean;
+        };
         /** BrokerStatus */
         BrokerStatus: {
             /**
@@ -1188,10 +1228,10 @@ export interface components {
              */
             runs: number | null;
             /**
-             * Draft Restored
-             * @description Its version is the flow's draft again.
+             * Draft Tag
+             * @description Of the draft that its version is again; null when it is not.
              */
-            draft_restored: boolean;
+            draft_tag: number | null;
         };
         /**
          * ChangeView
@@ -1383,7 +1423,7 @@ export interface components {
             tag: number;
             /**
              * Author
-             * @description Who saved it.
+             * @description Who saved, published or discarded it.
              */
             author: string;
             /** Saved At */
@@ -2073,6 +2113,11 @@ export interface components {
             /** Draft At */
             draft_at: number | null;
             /**
+             * Draft Author
+             * @description Who changed, published or discarded the draft last; `` when unknown.
+             */
+            draft_author: string;
+            /**
              * Created At
              * @description Milliseconds since the epoch.
              */
@@ -2090,6 +2135,16 @@ export interface components {
             coming: components["schemas"]["DeploymentView"] | null;
             /** Outdated */
             outdated: components["schemas"]["OutdatedView"][];
+        };
+        /**
+         * GoneView
+         * @description A step that runs and would run no more: its host ends once it has finished what waits for it.
+         */
+        GoneView: {
+            /** Step */
+            step: string;
+            /** Component */
+            component: string;
         };
         /**
          * HandoverView
@@ -2271,6 +2326,16 @@ export interface components {
              * @description All deployments of it, newest first.
              */
             deployments: number[];
+            /**
+             * Executions
+             * @description Those that began under it, as far as they are kept.
+             */
+            executions: number;
+            /**
+             * Failed
+             * @description How many of them have errors.
+             */
+            failed: number;
         };
         /**
          * MadeToken
@@ -2432,6 +2497,27 @@ export interface components {
              * @description For whom or what the token is.
              */
             name: string;
+        };
+        /**
+         * NewerView
+         * @description A step that would stay behind the latest of its component, because the document names a component version.
+         */
+        NewerView: {
+            /** Step */
+            step: string;
+            /** Component */
+            component: string;
+            /** Selector */
+            selector: string;
+            /**
+             * Revision
+             * @description The one it would run.
+             */
+            revision: number;
+            /** Latest */
+            latest: number;
+            /** @description From the one it would run to the latest. */
+            commits: components["schemas"]["Commits"];
         };
         /**
          * ObjectView
@@ -2673,6 +2759,10 @@ export interface components {
             building: components["schemas"]["BuildView"][];
             /** Steps */
             steps: components["schemas"]["PlannedStep"][];
+            /** Gone */
+            gone: components["schemas"]["GoneView"][];
+            /** Newer */
+            newer: components["schemas"]["NewerView"][];
             /** Snapshots Reset */
             snapshots_reset: components["schemas"]["ResetView"][];
             hooks: components["schemas"]["HooksView"];
@@ -2727,6 +2817,17 @@ export interface components {
              * @description The one it runs at the moment.
              */
             running_revision: number | null;
+            /**
+             * Change
+             * @description `code`: only its component version moves; `same`: the same code with the same text, in a new host.
+             * @enum {string}
+             */
+            change: "added" | "changed" | "code" | "same";
+            /**
+             * Snapshot
+             * @description What it remembers: `empty` when it does not run yet; null for a mapper, which remembers nothing.
+             */
+            snapshot: ("kept" | "reset" | "empty") | null;
             /**
              * Read
              * @description Paths of this machine it may read.
@@ -2880,6 +2981,11 @@ export interface components {
              * @description The deployment that runs meanwhile; null when there is none.
              */
             replaces: number | null;
+            /**
+             * Draft Tag
+             * @description What whoever edits on saves with; null when there was no draft.
+             */
+            draft_tag: number | null;
         };
         /**
          * Readiness
@@ -3061,6 +3167,27 @@ export interface components {
              * @description A draft is saved with its mistakes.
              */
             problems: components["schemas"]["Mistake"][];
+        };
+        /**
+         * SeatView
+         * @description Who edits a draft.
+         */
+        SeatView: {
+            /**
+             * Mine
+             * @description Whoever asked has it.
+             */
+            mine: boolean;
+            /**
+             * Author
+             * @description The name of the token of whoever has it.
+             */
+            author: string;
+            /**
+             * Since
+             * @description Milliseconds since the epoch.
+             */
+            since: number;
         };
         /** Shutdown */
         Shutdown: {
@@ -5972,6 +6099,147 @@ export interface operations {
             };
         };
     };
+    askForSeat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Ask"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeatView"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    leaveSeat: {
+        parameters: {
+            query: {
+                /** @description An id that the page has made up for itself. */
+                holder: string;
+            };
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     compareFlow: {
         parameters: {
             query?: {
@@ -7046,6 +7314,8 @@ export interface operations {
                 /** @description Only of this flow. */
                 flow?: string | null;
                 state?: ("running" | "done" | "failed") | null;
+                /** @description Only those that began under this version of their flow. */
+                version?: number | null;
                 /** @description Only those started at or after it. */
                 since?: number | null;
                 /** @description Only those started before it. */
