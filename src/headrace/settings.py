@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,11 +21,14 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from headrace.errors import Invalid, Problem
 
 __all__ = [
+    "CONFIG_FILE",
     "Duration",
+    "Option",
     "Settings",
     "Size",
     "ignored_variables",
     "load",
+    "options",
     "parse_duration",
     "parse_size",
     "reference_page",
@@ -492,6 +496,37 @@ def _default(value: object, kind: str) -> str:
             if value % seconds == 0:
                 return f"`{value / seconds:g}{unit}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option as it is now, as people write it. ``value`` and ``default`` are empty when there is none."""
+
+    name: str
+    kind: str
+    value: str
+    default: str
+    description: str
+
+
+def options(settings: Settings) -> tuple[Option, ...]:
+    """All options with their values; what may hold a secret is only said to be set."""
+    return tuple(_option(settings, name) for name in Settings.model_fields)
+
+
+def _option(settings: Settings, name: str) -> Option:
+    field, value = Settings.model_fields[name], getattr(settings, name)
+    kind = _kind(str(Settings.__annotations__[name]))
+    is_secret = not field.repr or (isinstance(value, str) and "@" in value)
+    shown = "set" if is_secret and value is not None else _shown(value, kind)
+    return Option(name, kind.replace("`", ""), shown, _shown(field.default, kind), field.description or "")
+
+
+def _shown(value: object, kind: str) -> str:
+    """Of a size or duration the largest unit that fits."""
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else _default(value, kind).strip("`")
 
 
 def reference_page() -> str:

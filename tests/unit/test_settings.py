@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import Invalid
-from headrace.settings import Settings, ignored_variables, load, parse_duration, parse_size, reference_page
+from headrace.settings import Settings, ignored_variables, load, options, parse_duration, parse_size, reference_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 
@@ -174,3 +174,17 @@ def test_the_reference_page_tells_every_option() -> None:
     for name, field in Settings.model_fields.items():
         assert f"| `{name}` |" in page
         assert field.description
+
+
+def test_options_are_told_as_people_write_them_and_secrets_are_not() -> None:
+    made = Settings(
+        broker_password="hush", broker_url="nats://me:hush@host:4222", journal_bytes=2 * 1024**3, log_keep_days=3
+    )
+    told = {each.name: each for each in options(made)}
+    assert (told["journal_bytes"].value, told["journal_bytes"].default, told["log_keep_days"].value) == (
+        "2GB",
+        "256MB",
+        "3",
+    )
+    assert (told["broker_password"].value, told["broker_url"].value, told["database_url"].value) == ("set", "set", "")
+    assert "hush" not in repr(told)

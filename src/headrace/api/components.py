@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
+from headrace.api.commits import Commits, between
+from headrace.api.icons import icon_path
 from headrace.api.parts import Caller, Parts, PartsOf
 from headrace.api.shapes import Answer, ComponentName, Moment, Number, Page, PagingOf, Request, Text, paged
 from headrace.api.streams import until
@@ -17,12 +19,20 @@ from headrace.components import build_log
 from headrace.control.catalog import described
 from headrace.control.variables import Shown
 from headrace.errors import NotFound, Refused
+from headrace.flows.catalog import Help
 from headrace.store import components as store
 from headrace.store import credentials, variables
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/components", tags=["components"])
+
+
+class HelpView(Answer):
+    """More than a description; either part may be empty."""
+
+    description: str
+    link: str
 
 
 class OfferView(Answer):
@@ -32,6 +42,9 @@ class OfferView(Answer):
     title: str
     description: str
     type: Literal["polling", "webhook", "listener"] | None = Field(default=None, description="Of a trigger.")
+    help: HelpView | None = None
+    order: float = Field(default=0.0, description="Place in lists, highest first.")
+    deprecated: bool = Field(default=False, description="Not for new steps.")
 
 
 class VersionView(Answer):
@@ -69,6 +82,9 @@ class ComponentView(Answer):
     git_path: str = Field(description="Where to push to, on this server.")
     title: str
     description: str
+    help: HelpView | None = Field(description="What its descriptor says beside the description, or its `docsUrl`.")
+    icon: str | None = Field(description="Where its picture is: a path on this server; null when it has none.")
+    deprecated: bool
     triggers: list[OfferView]
     actions: list[OfferView]
     newest: VersionView | None = Field(description="The version pushed last.")
@@ -192,6 +208,19 @@ async def get_component_version(parts: PartsOf, name: ComponentName, revision: N
     return VersionDetail(**_version(version, component.latest, usage), descriptor=version.descriptor)
 
 
+@router.get("/{name}/versions/{revision}/commits", operation_id="listComponentCommits")
+async def list_component_commits(
+    parts: PartsOf,
+    name: ComponentName,
+    revision: Number,
+    since: Annotated[Number, Query(description="The revision to come from; either may be the older one.")],
+) -> Commits:
+    """The commits that lie between two versions: what a step would get that moves from `since` to this one."""
+    async with parts.db.read() as conn:
+        old, new = [await store.get_version(conn, name, each) for each in (since, revision)]
+    return await between(parts, name, old.commit, new.commit)
+
+
 @router.delete("/{name}/versions/{revision}", status_code=204, operation_id="removeComponentVersion")
 async def remove_component_version(parts: PartsOf, name: ComponentName, revision: Number) -> None:
     """Remove one version; its number is not given again. Refused (`in-use`) while a flow runs or names it."""
@@ -254,7 +283,15 @@ def _component(component: store.Component, versions: list[store.ComponentVersion
     offers = list(about.offers.values()) if about else []
     views = {
         kind: [
-            OfferView(name=offer.name, title=offer.title, description=offer.description, type=offer.trigger_type)
+            OfferView(
+                name=offer.name,
+                title=offer.title,
+                description=offer.description,
+                type=offer.trigger_type,
+                help=_help(offer.help),
+                order=offer.order,
+                deprecated=offer.deprecated,
+            )
             for offer in offers
             if offer.kind == kind
         ]
@@ -267,11 +304,23 @@ def _component(component: store.Component, versions: list[store.ComponentVersion
         git_path=f"/git/{component.name}.git",
         title=about.title if about else "",
         description=about.description if about else "",
+        help=(_help(about.help) or _docs(shown)) if about and shown else None,
+        icon=icon_path(shown) if shown else None,
+        deprecated=about.deprecated if about else False,
         triggers=views["trigger"],
         actions=views["action"],
         newest=VersionView(**_version(versions[0], component.latest, usage)) if versions else None,
         flows=list(usage.of_component(component.name)),
     )
+
+
+def _help(help_: Help | None) -> HelpView | None:
+    return HelpView(description=help_.description, link=help_.link) if help_ is not None else None
+
+
+def _docs(version: store.ComponentVersion) -> HelpView | None:
+    link = version.descriptor.get("docsUrl")
+    return HelpView(description="", link=link) if isinstance(link, str) and link else None
 
 
 def _version(version: store.ComponentVersion, latest: int | None, usage: Usage) -> Mapping[str, Any]:

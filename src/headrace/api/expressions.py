@@ -9,8 +9,10 @@ import msgspec
 from fastapi import APIRouter
 from pydantic import Field
 
+from headrace.api.problems import Mistake, mistakes
 from headrace.api.shapes import Answer, Request, StepName, Text
-from headrace.flows.mapping import Expression, MappingError
+from headrace.flows.fit import misfits, unknown_reads
+from headrace.flows.mapping import EMPTY_BODY, Expression, MappingError
 
 __all__ = ["router"]
 
@@ -34,6 +36,18 @@ class Trial(Request):
         default_factory=dict, max_length=500, description="Outputs of earlier steps: what `$steps` holds."
     )
 
+    takes: dict[str, Any] | None = Field(
+        default=None, description="JSON Schema of what the step takes: the result is checked against it."
+    )
+    gives: dict[StepName, dict[str, Any] | None] = Field(
+        default_factory=dict,
+        max_length=500,
+        description="JSON Schemas of the bodies that earlier steps emit: what the expression reads is looked up there.",
+    )
+    after: list[StepName] = Field(
+        default_factory=list, max_length=500, description="The steps whose messages come to this one."
+    )
+
 
 class ExpressionMistake(Answer):
     code: str = Field(description="JSONata's own code, such as `T2001`.")
@@ -47,19 +61,34 @@ class Evaluated(Answer):
     defined: bool = Field(description="False: nothing was found; a step then receives `{}`.")
     result: Any
     mistake: ExpressionMistake | None
+    misfits: list[Mistake] = Field(
+        description="Where the result is not what the step takes (the path is that of the target field), and what the "
+        "expression reads that no step says it gives (a warning; the path is the one that is read)."
+    )
 
 
 @router.post("/evaluate", operation_id="evaluateExpression")
 async def evaluate_expression(trial: Trial) -> Evaluated:
-    """What the expression makes of the message, within a second. Changes nothing."""
+    """What the expression makes of the message, within a second, and whether that fits. Changes nothing."""
+    return await asyncio.to_thread(_evaluated, trial)
+
+
+def _evaluated(trial: Trial) -> Evaluated:
     try:
-        result = await asyncio.to_thread(_evaluate, trial)
+        expression = Expression(trial.expression)
     except MappingError as error:
-        mistake = ExpressionMistake(code=error.code, message=error.message, position=error.position)
-        return Evaluated(defined=False, result=None, mistake=mistake)
-    return Evaluated(defined=result is not None, result=msgspec.json.decode(result or b"null"), mistake=None)
-
-
-def _evaluate(trial: Trial) -> bytes | None:
+        return Evaluated(defined=False, result=None, mistake=_mistake(error), misfits=[])
+    read = mistakes(unknown_reads(expression.reads, trial.gives, trial.after))
     steps = {step: content.model_dump() for step, content in trial.steps.items()}
-    return Expression(trial.expression).evaluate(trial.message.model_dump_json(), steps)
+    try:
+        found = expression.evaluate(trial.message.model_dump_json(), steps)
+    except MappingError as error:
+        return Evaluated(defined=False, result=None, mistake=_mistake(error), misfits=read)
+    result = msgspec.json.decode(found or b"null")
+    made = msgspec.json.decode(EMPTY_BODY) if found is None else result
+    built = mistakes(misfits(made, trial.takes)) if trial.takes is not None else []
+    return Evaluated(defined=found is not None, result=result, mistake=None, misfits=[*built, *read])
+
+
+def _mistake(error: MappingError) -> ExpressionMistake:
+    return ExpressionMistake(code=error.code, message=error.message, position=error.position)

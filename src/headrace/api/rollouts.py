@@ -9,9 +9,12 @@ from fastapi import APIRouter
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
+from headrace.api.commits import Commits, between
 from headrace.api.parts import Caller, Parts, PartsOf
 from headrace.api.shapes import Answer, ComponentName, Request, Text
 from headrace.api.streams import until
+from headrace.api.usage import Usage
+from headrace.control.behind import Behind, behind
 from headrace.control.rollout import Progress, rollout
 from headrace.store import components
 
@@ -36,6 +39,51 @@ class RolloutLine(Answer):
     reason: str
     published: int = Field(description="Flows that went live so far.")
     left: int = Field(description="Flows still to do.")
+
+
+class UsingFlow(Answer):
+    """A flow that uses the component, and whether a rollout would move it."""
+
+    flow: str
+    running: list[int] = Field(description="Revisions that it runs now.")
+    names: list[str] = Field(description="What its newest version asks for: `latest`, a revision, a semantic version.")
+    moves: bool = Field(description="A rollout would publish it.")
+    variables: bool = Field(description="Because of other environment variables, the code being the same.")
+    busy: bool = Field(description="Another deployment of it is on its way: a rollout waits for that.")
+
+
+class RolloutPlan(Answer):
+    """Who would be moved, and by which commits."""
+
+    latest: int | None
+    flows: list[UsingFlow]
+    commits: Commits = Field(description="From the oldest revision that would be moved to the latest.")
+
+
+@router.get("/{name}/rollout", operation_id="planRollout")
+async def plan_rollout(parts: PartsOf, name: ComponentName) -> RolloutPlan:
+    """Which flows use the component, and what a rollout of its latest version would do with each. Changes nothing."""
+    async with parts.db.read() as conn:
+        component = await components.get(conn, name)
+        usage = await Usage.read(conn)
+        late = {each.flow: each for each in await behind(conn) if any(move.component == name for move in each.moves)}
+        commits = {each.revision: each.commit for each in await components.list_versions(conn, name)}
+    using = [_using(flow, name, usage, late.get(flow)) for flow in usage.of_component(name)]
+    oldest = min((move.running for flow in late.values() for move in flow.moves if move.component == name), default=0)
+    between_them = await between(parts, name, commits.get(oldest), commits.get(component.latest or 0))
+    return RolloutPlan(latest=component.latest, flows=using, commits=between_them)
+
+
+def _using(flow: str, component: str, usage: Usage, late: Behind | None) -> UsingFlow:
+    moves = [move for move in late.moves if move.component == component] if late is not None else []
+    return UsingFlow(
+        flow=flow,
+        running=sorted(revision for name, revision, each in usage.runs if (name, each) == (component, flow)),
+        names=sorted(selector for name, selector, each in usage.names if (name, each) == (component, flow)),
+        moves=bool(moves),
+        variables=bool(moves) and not any(move.is_push for move in moves),
+        busy=late is not None and late.busy,
+    )
 
 
 @router.post(

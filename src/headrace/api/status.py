@@ -1,10 +1,11 @@
-"""``/status`` and ``/shutdown``: the server as a whole."""
+"""``/status``, ``/settings`` and ``/shutdown``: the server as a whole."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections import Counter
+from dataclasses import asdict
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -12,6 +13,7 @@ from pydantic import Field
 from headrace import __version__, sandbox
 from headrace.api.parts import PartsOf
 from headrace.api.shapes import Answer, Moment, Request
+from headrace.settings import CONFIG_FILE, options
 from headrace.store import deployments, failures, flows
 
 __all__ = ["router"]
@@ -67,6 +69,28 @@ class Shutdown(Request):
 class ShuttingDown(Answer):
     stopping: bool
     everything: bool
+
+
+class OptionView(Answer):
+    """An option of the server; what may hold a secret is only said to be set."""
+
+    name: str = Field(description="As in `headrace.toml`; the environment variable is `HEADRACE_` and it in capitals.")
+    kind: str
+    value: str
+    default: str
+    description: str
+
+
+class OptionsView(Answer):
+    file: str = Field(description="Where they are set; the server reads it when it starts.")
+    options: list[OptionView]
+
+
+@router.get("/settings", operation_id="getSettings")
+async def get_settings(parts: PartsOf) -> OptionsView:
+    """What the server was started with: retention, limits and all else. Changed in its file, then started again."""
+    views = [OptionView(**asdict(each)) for each in options(parts.settings)]
+    return OptionsView(file=str(parts.settings.data / CONFIG_FILE), options=views)
 
 
 @router.get("/status", operation_id="getStatus")

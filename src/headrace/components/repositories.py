@@ -201,6 +201,13 @@ class Repositories:
         found = (await self.tree(name, commit)).find(FILE)
         return await self._blob(name, found.id) if found is not None and not found.is_submodule else None
 
+    async def file(self, name: str, commit: str, path: str, *, limit: int) -> bytes | None:
+        """A file of a commit; `None` when there is none, it is a link, or has more than ``limit`` bytes."""
+        found = (await self.tree(name, commit)).find(path)
+        if found is None or found.is_link or found.is_submodule or found.size > limit:
+            return None
+        return await self._blob(name, found.id)
+
     async def problems(self, name: str, commit: str) -> tuple[Problem, ...]:
         """All that is wrong with the component in a commit, as a push of it would be told."""
         repository = self._existing(name)

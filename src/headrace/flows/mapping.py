@@ -64,6 +64,7 @@ class Expression:
         "_expression",
         "fields",
         "output_fields",
+        "reads",
         "reads_steps",
         "references",
         "source",
@@ -75,6 +76,8 @@ class Expression:
         self.source = source
         self._expression = _compiled(source)
         reads = self._expression.reads()
+        self.reads: Mapping[str, Any] = reads
+        """What it reads, as far as the engine can tell: ``input`` and ``bindings`` as trees whose leaves are `True`."""
         bindings = reads["bindings"]
         steps = bindings.get("steps", {})
         everything = "everyBinding" in reads

@@ -28,11 +28,11 @@ async def evaluated(served: Served, expression: str, **more: Any) -> dict[str, A
 )
 async def test_an_expression_is_tried_on_a_message(served: Served, expression: str, result: Any) -> None:
     found = await evaluated(served, expression, steps={"first": {"body": {"name": "ada"}}})
-    assert found == {"defined": True, "result": result, "mistake": None}
+    assert found == {"defined": True, "result": result, "mistake": None, "misfits": []}
 
 
 async def test_finding_nothing_is_no_mistake(served: Served) -> None:
-    assert await evaluated(served, "body.nothing") == {"defined": False, "result": None, "mistake": None}
+    assert await evaluated(served, "body.nothing") == {"defined": False, "result": None, "mistake": None, "misfits": []}
 
 
 @pytest.mark.parametrize("expression", ["body.(", "$sum('a')", "", "body ++ 1"])
@@ -53,3 +53,20 @@ async def test_an_expression_without_an_end_is_stopped(served: Served) -> None:
 
 async def test_what_is_no_trial_is_refused(served: Served) -> None:
     assert (await served.refused("POST", "/expressions/evaluate", {"expression": "1"}))[0] == 422
+
+
+async def test_the_result_is_checked_against_what_the_step_takes(served: Served) -> None:
+    takes = {"properties": {"total": {"type": "number", "required": True}, "by": {"type": "string"}}}
+    found = await evaluated(served, '{"total": headers.x, "bye": 1}', takes=takes)
+    assert [(each["path"], each["severity"]) for each in found["misfits"]] == [("total", "error"), ("bye", "warning")]
+    assert (await evaluated(served, "body.nothing", takes=takes))["misfits"][0]["path"] == "total"
+    assert (await evaluated(served, '{"total": 1}', takes=takes))["misfits"] == []
+
+
+async def test_what_is_read_is_looked_up_in_what_steps_before_give(served: Served) -> None:
+    more = {"gives": {"shop": {"properties": {"lines": {}}}, "crm": {"properties": {"name": {}}}}, "after": ["shop"]}
+    found = await evaluated(served, "body.lnes & $steps.crm.body.nam", **more)
+    assert [(each["path"], each["suggestion"]) for each in found["misfits"]] == [
+        ("body.lnes", "did you mean `lines`?"),
+        ("$steps.crm.body.nam", "did you mean `name`?"),
+    ]

@@ -252,3 +252,12 @@ async def test_events_come_as_they_happen_until_the_server_stops(served: Served)
     served.parts.stopping.set()
     async with asyncio.timeout(10):
         await serving
+
+
+async def test_settings_tell_retention_and_limits_but_no_secret(served: Served) -> None:
+    found = await served.get("/settings")
+    options = {each["name"]: each for each in found["options"]}
+    assert found["file"].endswith("headrace.toml")
+    assert (options["journal_bytes"]["value"], options["journal_keep"]["default"]) == ("256MB", "24h")
+    assert (options["object_bytes"]["value"], options["object_bytes"]["default"]) == ("64MB", "1GB")
+    assert options["broker_password"]["value"] in ("", "set")

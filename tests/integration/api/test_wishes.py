@@ -93,6 +93,20 @@ async def test_a_rollout_of_what_all_run_is_done_at_once(ready: Served) -> None:
     assert await ready.refused("POST", "/components/nothing/rollout", {}) == (404, "component-not-found")
 
 
+async def test_a_rollout_is_planned_before_it_is_begun(ready: Served) -> None:
+    await deploy(ready.parts.db, ready.parts.bus, "a")
+    await deploy(ready.parts.db, ready.parts.bus, "b", state="warming")
+    assert [each["moves"] for each in (await ready.get("/components/hook/rollout"))["flows"]] == [False, False]
+    await component(ready.parts.db, commit="d" * 40)
+    plan = await ready.get("/components/hook/rollout")
+    assert plan["latest"] == 2
+    assert [(each["flow"], each["running"], each["names"], each["moves"]) for each in plan["flows"]] == [
+        ("a", [1], ["latest"], True),
+        ("b", [1], ["latest"], False),
+    ]
+    assert len((await ready.get("/flows/a/deployments"))["items"]) == 1
+
+
 async def test_a_rollout_tells_how_it_goes_and_stops_at_a_failure(
     ready: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

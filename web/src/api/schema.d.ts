@@ -64,6 +64,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Settings
+         * @description What the server was started with: retention, limits and all else. Changed in its file, then started again.
+         */
+        get: operations["getSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -286,6 +306,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/components/{name}/versions/{revision}/commits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Component Commits
+         * @description The commits that lie between two versions: what a step would get that moves from `since` to this one.
+         */
+        get: operations["listComponentCommits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/components/{name}/received": {
         parameters: {
             query?: never;
@@ -360,6 +400,26 @@ export interface paths {
          * @description What can be chosen for a field. Where a function of the component tells, it is run, for a while only.
          */
         post: operations["getChoices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/components/{name}/versions/{revision}/icon": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Component Icon
+         * @description Its `logo.png`, if that is a PNG picture of 128 KB at most; else `no-icon`.
+         */
+        get: operations["getComponentIcon"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -487,7 +547,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Plan Rollout
+         * @description Which flows use the component, and what a rollout of its latest version would do with each. Changes nothing.
+         */
+        get: operations["planRollout"];
         put?: never;
         /**
          * Roll Out Component
@@ -652,7 +716,7 @@ export interface paths {
         put?: never;
         /**
          * Evaluate Expression
-         * @description What the expression makes of the message, within a second. Changes nothing.
+         * @description What the expression makes of the message, within a second, and whether that fits. Changes nothing.
          */
         post: operations["evaluateExpression"];
         delete?: never;
@@ -1399,6 +1463,15 @@ export interface components {
             title: string;
             /** Description */
             description: string;
+            /** @description What its descriptor says beside the description, or its `docsUrl`. */
+            help: components["schemas"]["HelpView"] | null;
+            /**
+             * Icon
+             * @description Where its picture is: a path on this server; null when it has none.
+             */
+            icon: string | null;
+            /** Deprecated */
+            deprecated: boolean;
             /** Triggers */
             triggers: components["schemas"]["OfferView"][];
             /** Actions */
@@ -1882,6 +1955,11 @@ export interface components {
             /** Result */
             result: unknown;
             mistake: components["schemas"]["ExpressionMistake"] | null;
+            /**
+             * Misfits
+             * @description Where the result is not what the step takes (the path is that of the target field), and what the expression reads that no step says it gives (a warning; the path is the one that is read).
+             */
+            misfits: components["schemas"]["Mistake"][];
         };
         /**
          * ExecutionDetail
@@ -2203,6 +2281,16 @@ export interface components {
              * @description Why the old deployment got its place back.
              */
             handed_back?: string | null;
+        };
+        /**
+         * HelpView
+         * @description More than a description; either part may be empty.
+         */
+        HelpView: {
+            /** Description */
+            description: string;
+            /** Link */
+            link: string;
         };
         /**
          * HooksView
@@ -2585,6 +2673,48 @@ export interface components {
              * @description Of a trigger.
              */
             type?: ("polling" | "webhook" | "listener") | null;
+            help?: components["schemas"]["HelpView"] | null;
+            /**
+             * Order
+             * @description Place in lists, highest first.
+             * @default 0
+             */
+            order?: number;
+            /**
+             * Deprecated
+             * @description Not for new steps.
+             * @default false
+             */
+            deprecated?: boolean;
+        };
+        /**
+         * OptionView
+         * @description An option of the server; what may hold a secret is only said to be set.
+         */
+        OptionView: {
+            /**
+             * Name
+             * @description As in `headrace.toml`; the environment variable is `HEADRACE_` and it in capitals.
+             */
+            name: string;
+            /** Kind */
+            kind: string;
+            /** Value */
+            value: string;
+            /** Default */
+            default: string;
+            /** Description */
+            description: string;
+        };
+        /** OptionsView */
+        OptionsView: {
+            /**
+             * File
+             * @description Where they are set; the server reads it when it starts.
+             */
+            file: string;
+            /** Options */
+            options: components["schemas"]["OptionView"][];
         };
         /**
          * OutdatedView
@@ -3128,6 +3258,18 @@ export interface components {
              */
             note?: string | null;
         };
+        /**
+         * RolloutPlan
+         * @description Who would be moved, and by which commits.
+         */
+        RolloutPlan: {
+            /** Latest */
+            latest: number | null;
+            /** Flows */
+            flows: components["schemas"]["UsingFlow"][];
+            /** @description From the oldest revision that would be moved to the latest. */
+            commits: components["schemas"]["Commits"];
+        };
         /** SandboxStatus */
         SandboxStatus: {
             /** Available */
@@ -3479,6 +3621,60 @@ export interface components {
             steps?: {
                 [key: string]: components["schemas"]["Content"];
             };
+            /**
+             * Takes
+             * @description JSON Schema of what the step takes: the result is checked against it.
+             */
+            takes?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Gives
+             * @description JSON Schemas of the bodies that earlier steps emit: what the expression reads is looked up there.
+             */
+            gives?: {
+                [key: string]: {
+                    [key: string]: unknown;
+                } | null;
+            };
+            /**
+             * After
+             * @description The steps whose messages come to this one.
+             */
+            after?: string[];
+        };
+        /**
+         * UsingFlow
+         * @description A flow that uses the component, and whether a rollout would move it.
+         */
+        UsingFlow: {
+            /** Flow */
+            flow: string;
+            /**
+             * Running
+             * @description Revisions that it runs now.
+             */
+            running: number[];
+            /**
+             * Names
+             * @description What its newest version asks for: `latest`, a revision, a semantic version.
+             */
+            names: string[];
+            /**
+             * Moves
+             * @description A rollout would publish it.
+             */
+            moves: boolean;
+            /**
+             * Variables
+             * @description Because of other environment variables, the code being the same.
+             */
+            variables: boolean;
+            /**
+             * Busy
+             * @description Another deployment of it is on its way: a rollout waits for that.
+             */
+            busy: boolean;
         };
         /** VariableChanges */
         VariableChanges: {
@@ -3738,6 +3934,44 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OptionsView"];
                 };
             };
             /** @description There is no token, or it does not count. */
@@ -4731,6 +4965,78 @@ export interface operations {
             };
         };
     };
+    listComponentCommits: {
+        parameters: {
+            query: {
+                /** @description The revision to come from; either may be the older one. */
+                since: number;
+            };
+            header?: never;
+            path: {
+                /** @description Lower-case letters, digits and `-`. */
+                name: string;
+                revision: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Commits"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     receivePush: {
         parameters: {
             query?: never;
@@ -4970,6 +5276,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Choices"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getComponentIcon: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Lower-case letters, digits and `-`. */
+                name: string;
+                revision: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
                 };
             };
             /** @description There is no token, or it does not count. */
@@ -5491,6 +5866,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsentView"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    planRollout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Lower-case letters, digits and `-`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolloutPlan"];
                 };
             };
             /** @description There is no token, or it does not count. */
