@@ -14,6 +14,7 @@ from headrace.api.shapes import Answer, FlowName, Moment, Request, Text
 from headrace.control.catalog import catalog_for
 from headrace.errors import Invalid, NotFound, Problem
 from headrace.flows import document
+from headrace.flows.disabled import left_out, running
 from headrace.flows.grants import grants
 from headrace.flows.lint import lint
 from headrace.store import flows
@@ -38,6 +39,7 @@ class StepSummary(Answer):
     function: str
     version: str
     after: list[str]
+    left_out: bool = Field(description="It does not run: it is disabled, or only a disabled step leads to it.")
     read: list[str] = Field(description="Paths of the machine that it is granted to read.")
     write: list[str] = Field(description="Paths that it is granted to read and change.")
 
@@ -48,7 +50,7 @@ class DocumentSummary(Answer):
     name: str
     type: str
     steps: list[StepSummary]
-    step_count: int = Field(description="Visible steps and their mappers.")
+    step_count: int = Field(description="Visible steps that run, and their mappers.")
 
 
 class Linted(Answer):
@@ -170,6 +172,7 @@ async def _summary(conn: AsyncConnection, text: str) -> DocumentSummary | None:
     parsed = _parsed(text)
     if parsed is None:
         return None
+    gone = left_out(parsed)
     granted = grants(parsed, await catalog_for(conn, text))
     steps = [
         StepSummary(
@@ -179,9 +182,11 @@ async def _summary(conn: AsyncConnection, text: str) -> DocumentSummary | None:
             function=step.function,
             version=str(step.version),
             after=list(step.after),
+            left_out=step.id in gone,
             read=[each.path for each in granted[step.id] if each.access == "read"],
             write=[each.path for each in granted[step.id] if each.access == "write"],
         )
         for step in parsed.steps
     ]
-    return DocumentSummary(name=parsed.flow, type=parsed.type, steps=steps, step_count=parsed.step_count)
+    count = running(parsed).step_count
+    return DocumentSummary(name=parsed.flow, type=parsed.type, steps=steps, step_count=count)

@@ -135,6 +135,9 @@ class PlanView(Answer):
     next_version: int
     step_count: int = Field(description="Steps and their mappers.")
     must_be_ready: list[str] = Field(description="Steps that have to get ready before anything is switched.")
+    left_out: list[str] = Field(
+        description="Steps that would not run: disabled ones, and those that only a disabled one leads to."
+    )
     changes: list[ChangeView]
     moves: list[MoveView]
     variables: list[str] = Field(description="Components whose environment variables were changed since.")
@@ -159,7 +162,8 @@ async def get_plan(parts: PartsOf, name: FlowName, wanted: Annotated[Wanted, Que
         scene = await scenes.read(conn, name, wanted.version)
     moves = await _moves(parts, scene)
     running = scene.running
-    changes = diff(scene.before, scene.after) if scene.before is not None and scene.after is not None else ()
+    written, runs = scene.written, scene.written_before
+    changes = diff(runs, written) if runs is not None and written is not None else ()
     return PlanView(
         flow=name,
         source=scene.source,
@@ -169,6 +173,7 @@ async def get_plan(parts: PartsOf, name: FlowName, wanted: Annotated[Wanted, Que
         next_version=scene.number,
         step_count=scene.after.step_count if scene.after is not None else 0,
         must_be_ready=[step.id for step in scene.after.steps] if scene.after is not None else [],
+        left_out=scene.left_out,
         changes=[change_view(each) for each in changes],
         moves=moves,
         variables=scene.varied,

@@ -13,6 +13,7 @@ from headrace.control.catalog import catalog_for, described
 from headrace.errors import Invalid, NotFound, Problem
 from headrace.flows import document
 from headrace.flows.catalog import Listing, Offer
+from headrace.flows.disabled import left_out, running
 from headrace.flows.document import Document, Step
 from headrace.store import components, deployments, flows, variables
 from headrace.store.components import ComponentVersion
@@ -28,10 +29,14 @@ class Scene:
     flow: flows.Flow
     source: Literal["draft", "version"]
     number: int
+    written: Document | None
+    """The text of what would run, disabled steps too; None: it cannot be read."""
     after: Document | None
-    """What would run; None: the text cannot be read."""
+    """What would run of it."""
+    written_before: Document | None
+    """The text of what runs, without that of the newest version."""
     before: Document | None
-    """What runs, without that the newest version."""
+    """What runs of it."""
     running: Deployment | None
     rows: Sequence[Deployment]
     problems: tuple[Problem, ...]
@@ -44,6 +49,14 @@ class Scene:
     """The latest revision of each component."""
     editions: dict[str, int]
     """How often the environment variables of components were changed."""
+
+    @property
+    def left_out(self) -> list[str]:
+        """Steps that would not run, in the order of the document."""
+        if self.written is None:
+            return []
+        gone = left_out(self.written)
+        return [step.id for step in self.written.steps if step.id in gone]
 
     @property
     def varied(self) -> list[str]:
@@ -75,20 +88,24 @@ async def read(conn: AsyncConnection, name: str, version: int | None) -> Scene:
     """
     flow = await flows.get(conn, name)
     rows = await deployments.list_(conn, flow.id)
-    running = await deployments.current(conn, flow.id)
+    current = await deployments.current(conn, flow.id)
     source, number, text = await _next(conn, flow, version)
-    after = _parsed(text)
+    written = _parsed(text)
+    after = running(written) if written is not None else None
+    runs = await _running_document(conn, flow, current)
     return Scene(
         flow=flow,
         source=source,
         number=number,
+        written=written,
         after=after,
-        before=await _running_document(conn, flow, running),
-        running=running,
+        written_before=runs,
+        before=running(runs) if runs is not None else None,
+        running=current,
         rows=rows,
         problems=await lint_text(conn, text, name),
         catalog=await catalog_for(conn, text),
-        now=await _now(conn, running),
+        now=await _now(conn, current),
         newest=await _newest(conn, after),
         latest={each.name: each.latest for each in await components.list_(conn)},
         editions=await variables.editions(conn),

@@ -60,6 +60,8 @@ def lint(file: File, data: Data = None, as_json: Json = False) -> None:
     warnings = without_errors(answer, file)
     out().print(f"{file}: no errors" + (f", {counted(len(warnings), 'warning')}" if warnings else ""))
     for step in (answer.get("flow") or {}).get("steps", ()):
+        if step["left_out"]:
+            out().print(f"  {step['id']} is left out: it is disabled, or only a disabled step leads to it")
         for verb in ("read", "write"):
             if step[verb]:
                 out().print(f"  {step['id']} is granted to {verb} {', '.join(step[verb])}", soft_wrap=True)

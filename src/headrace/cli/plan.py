@@ -35,6 +35,8 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[Text]:
     yield from _part("Environment variables", [Text(f"  of {each}: changed since") for each in plan["variables"]])
     ready = ", ".join(plan["must_be_ready"])
     yield from _part("Must get ready", [Text(f"  {ready}  ({counted(plan['step_count'], 'step')} with mappers)")])
+    left_out = [Text(f"  {each}", "dim") for each in plan["left_out"]]
+    yield from _part("Left out, as disabled or only reached through a disabled step", left_out)
     yield from _part("May use", list(_grants(plan["steps"])))
     reset = [f"  {each['step']}: {each['before']} becomes {each['after']}" for each in plan["snapshots_reset"]]
     yield from _part("Snapshots that are reset", [Text(each) for each in reset])

@@ -28,6 +28,7 @@ from headrace.control.choice import Resolution, challenged, moved, switching, to
 from headrace.errors import Busy, Invalid, NotFound, Problem, Refused
 from headrace.flows import document
 from headrace.flows.catalog import set_command
+from headrace.flows.disabled import running
 from headrace.flows.document import Document
 from headrace.flows.lint import lint
 from headrace.store import components, deployments, flows, variables
@@ -274,10 +275,10 @@ async def checked(conn: AsyncConnection, text: str, name: str) -> Document:
 
 
 async def resolve(conn: AsyncConnection, written: Document) -> Resolution:
-    """What each step is to run; raises for the first step whose component version cannot be used."""
+    """What each step that runs is to run; raises for the first one whose component version cannot be used."""
     resolved: dict[str, dict[str, Any]] = {}
     given, editions = await variables.set_names(conn), await variables.editions(conn)
-    for step in written.steps:
+    for step in running(written).steps:
         try:
             version = await components.resolve(conn, step.component, step.version)
         except (NotFound, Refused) as error:

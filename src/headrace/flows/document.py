@@ -40,6 +40,8 @@ class Step:
     component: str
     function: str
     version: Selector = "latest"
+    disabled: bool = False
+    """Left out of what runs, with every step that can only be reached through it: `headrace.flows.disabled`."""
     name: str = ""
     note: str = ""
     credential: str | None = None
@@ -155,7 +157,7 @@ def _given(value: Any, blank: Any, keys: tuple[str, ...]) -> dict[str, Any]:
 
 def _step_value(step: Step) -> dict[str, Any]:
     value: dict[str, Any] = {"id": step.id, step.kind: f"{step.component}/{step.function}"}
-    value |= _given(step, _BLANK, ("version", "name", "note", "credential"))
+    value |= _given(step, _BLANK, ("disabled", "version", "name", "note", "credential"))
     if step.fields:
         value["fields"] = dict(step.fields)
     if step.after:

@@ -54,6 +54,7 @@ Reason = Literal[
     "range",
     "repeated",
     "several-triggers",
+    "step-left-out",
     "step-not-always",
     "step-not-before",
     "syntax",
@@ -95,7 +96,12 @@ class Findings:
         """Something that is most likely not meant."""
         self._add(path, reason, message, suggestion, "warning")
 
-    def _add(self, path: str, reason: Reason, message: str, suggestion: str, severity: Severity) -> None:
+    def add(self, problems: Iterable[Problem]) -> None:
+        """What was found elsewhere."""
+        for problem in problems:
+            self._add(problem.path, problem.reason, problem.message, problem.suggestion, problem.severity)
+
+    def _add(self, path: str, reason: str, message: str, suggestion: str, severity: Severity) -> None:
         if len(self.found) < LIMIT:
             self.found.append(Problem(path, reason, message, suggestion, severity))
         else:

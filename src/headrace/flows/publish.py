@@ -11,6 +11,7 @@ from headrace.errors import Refused
 from headrace.flows import grants
 from headrace.flows.catalog import Described, Offer
 from headrace.flows.deployment import Code, DeploymentSpec, StepSpec
+from headrace.flows.disabled import running
 from headrace.flows.document import Document, Step
 from headrace.flows.graph import Graph, References, carry
 from headrace.flows.mapping import Expression
@@ -50,13 +51,15 @@ def compile_deployment(
     stop_within: float,
     runtime_folder: str,
 ) -> DeploymentSpec:
-    """Settle everything a worker would otherwise have to decide. ``resolved`` has an entry per step id.
+    """Settle everything a worker would otherwise have to decide. ``resolved`` has an entry for each step that runs;
+    what is disabled is left out.
 
     The document is one that lint accepts. ``credentials`` gives the id of each it names. Times are seconds, sizes
     bytes; what a document says goes before what the arguments say. Raises `Refused` (``offer-not-found``) when a
     resolved component version no longer offers what a step uses (``credential-not-found``: when a credential is
     gone), and `MappingError` for an expression that does not compile.
     """
+    document = running(document)
     graph = Graph.of({step.id: step.after for step in document.steps})
     carried = carry(graph, {step.id: references(step) for step in document.steps})
     steps = tuple(

@@ -60,6 +60,10 @@ def _text(findings: Findings, path: str, value: Any) -> Any:
     return value if isinstance(value, str) else _wrong(findings, path, value, "text", "put it in quotes")
 
 
+def _truth(findings: Findings, path: str, value: Any) -> Any:
+    return value if isinstance(value, bool) else _wrong(findings, path, value, "true or false")
+
+
 def _expression(findings: Findings, path: str, value: Any) -> Any:
     """JSONata source; whether it compiles is for lint."""
     if isinstance(value, str):
@@ -240,6 +244,7 @@ STEP_KEYS: Mapping[str, Check] = {
     "id": _name,
     "trigger": _offer,
     "action": _offer,
+    "disabled": _truth,
     "version": _version,
     "name": _text,
     "note": _text,

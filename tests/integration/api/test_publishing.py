@@ -188,6 +188,21 @@ async def test_going_back_to_an_older_commit_shows_what_is_taken_out(served: Ser
     assert len(move["commits"]["removed"]) == 2
 
 
+async def test_a_disabled_step_is_left_out_of_what_runs(ready: Served) -> None:
+    await live(ready)
+    text = DOCUMENT.format(name="orders") + "  - {id: last, after: work, action: ghost/act}\n"
+    text = text.replace("after: hook\n", "after: hook\n    disabled: true\n")
+    [problem] = (await ready.put("/flows/orders/draft", {"document": text}))["problems"]
+    assert (problem["reason"], problem["severity"]) == ("component-not-found", "warning")
+    plan = await ready.get("/flows/orders/plan")
+    assert (plan["must_be_ready"], plan["left_out"], plan["step_count"]) == (["hook"], ["work", "last"], 1)
+    assert [(each["step"], each["path"]) for each in plan["changes"]] == [("work", "disabled"), ("last", "")]
+    await ready.post("/flows/orders/publish")
+    assert set((await ready.get("/flows/orders"))["coming"]["components"]) == {"hook"}
+    linted = await ready.post("/flows/lint", {"document": text})
+    assert [each["left_out"] for each in linted["flow"]["steps"]] == [False, True, True]
+
+
 async def test_a_plan_counts_what_must_get_ready_and_what_is_reset(ready: Served) -> None:
     await live(ready)
     await component(ready.parts.db, "other", commit="e" * 40)

@@ -84,6 +84,7 @@ PLAN: dict[str, Any] = {
     "next_version": 4,
     "step_count": 3,
     "must_be_ready": ["hook", "erp"],
+    "left_out": [],
     "changes": [
         {"kind": "changed", "step": "erp", "path": "timeout", "before": "5s", "after": "9s", "text": ""},
         {"kind": "added", "step": "mail", "path": "", "before": None, "after": {"action": "smtp/send"}, "text": ""},

@@ -210,11 +210,16 @@ def test_lint_fails_on_errors_only(server: Server, document: str, capsys: Out) -
 
 
 def test_lint_tells_what_is_granted(server: Server, document: str, capsys: Out) -> None:
-    steps = [{"id": "in", "read": ["/srv/in"], "write": []}, {"id": "out", "read": [], "write": ["/srv/a", "/srv/b"]}]
+    steps = [
+        {"id": "in", "left_out": False, "read": ["/srv/in"], "write": []},
+        {"id": "out", "left_out": True, "read": [], "write": ["/srv/a", "/srv/b"]},
+    ]
     server.answers["POST /flows/lint"] = {"problems": [], "flow": {"steps": steps}}
     assert main(["flow", "lint", document]) == 0
     said = capsys.readouterr().out
     assert "in is granted to read /srv/in\n" in said
+    assert "out is left out: it is disabled" in said
+    assert "in is left out" not in said
     assert "out is granted to write /srv/a, /srv/b\n" in said
 
 

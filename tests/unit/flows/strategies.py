@@ -54,6 +54,7 @@ optional: dict[str, st.SearchStrategy[Any]] = {
     "reply": st.sampled_from(["none", "wait"]),
     "log_level": st.sampled_from(["trace", "debug", "info", "warn", "error", "fatal"]),
     "version": st.one_of(st.integers(1, 999), st.sampled_from(["latest", "1.2.3", "0.1.0-rc.1+x"])),
+    "disabled": st.booleans(),
     "name": texts,
     "note": texts,
     "credential": st.none() | texts,

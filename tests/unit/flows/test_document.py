@@ -229,7 +229,7 @@ class TestWrite:
             journal=Journal(1 << 20, 1.0),
             steps=(
                 Step(
-                    "a", "action", "x", "y", 2, "n", "n", "c", {"f": 1}, ("b",), "1", "1", 2, "strict",
+                    "a", "action", "x", "y", 2, True, "n", "n", "c", {"f": 1}, ("b",), "1", "1", 2, "strict",
                     Retry(attempts=2), 1, 1, 1, 1, 1, 16 << 20, ("/r",), ("/w",), "wait", "debug",
                 ),
             ),

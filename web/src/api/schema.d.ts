@@ -1821,7 +1821,7 @@ export interface components {
             steps: components["schemas"]["StepSummary"][];
             /**
              * Step Count
-             * @description Visible steps and their mappers.
+             * @description Visible steps that run, and their mappers.
              */
             step_count: number;
         };
@@ -2876,6 +2876,11 @@ export interface components {
              * @description Steps that have to get ready before anything is switched.
              */
             must_be_ready: string[];
+            /**
+             * Left Out
+             * @description Steps that would not run: disabled ones, and those that only a disabled one leads to.
+             */
+            left_out: string[];
             /** Changes */
             changes: components["schemas"]["ChangeView"][];
             /** Moves */
@@ -3465,6 +3470,11 @@ export interface components {
             version: string;
             /** After */
             after: string[];
+            /**
+             * Left Out
+             * @description It does not run: it is disabled, or only a disabled step leads to it.
+             */
+            left_out: boolean;
             /**
              * Read
              * @description Paths of the machine that it is granted to read.

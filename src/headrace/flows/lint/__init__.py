@@ -8,9 +8,11 @@ The reasons are listed in ``docs/reference/flow-document.md``.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from headrace.errors import Invalid, Problem
 from headrace.flows.catalog import Catalog
+from headrace.flows.disabled import left_out
 from headrace.flows.document import Document, parse
 from headrace.flows.findings import Findings
 from headrace.flows.lint import expressions, offers, shape
@@ -33,9 +35,18 @@ def check(document: Document, catalog: Catalog) -> tuple[Problem, ...]:
     """The problems of a document that can be read, in the order of its steps."""
     findings = Findings()
     graph = shape.check(document, findings)
-    offers.check(document, catalog, findings)
-    expressions.check(document, graph, findings)
+    within = Findings()
+    offers.check(document, catalog, within)
+    expressions.check(document, graph, within)
+    gone = left_out(document)
+    idle = {index for index, step in enumerate(document.steps) if step.id in gone}
+    findings.add(_mild(problem) if _place(problem) in idle else problem for problem in within.problems)
     return tuple(sorted(findings.problems, key=_place))
+
+
+def _mild(problem: Problem) -> Problem:
+    """What is wrong within a step that does not run keeps nothing from running."""
+    return replace(problem, severity="warning")
 
 
 def _place(problem: Problem) -> int:

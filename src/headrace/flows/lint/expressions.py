@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from headrace.flows.disabled import left_out, running
 from headrace.flows.document import Document, Step
 from headrace.flows.findings import Findings, clipped, nearest
 from headrace.flows.graph import Graph
@@ -25,27 +29,41 @@ FUNCTIONS = tuple(_BUILT_IN.split())
 
 def check(document: Document, graph: Graph | None, findings: Findings) -> None:
     """Check ``when`` and ``input`` of each step; without a graph the order of steps is not judged."""
+    gone = left_out(document)
+    runs = graph if graph is None or not gone else Graph.of({step.id: step.after for step in running(document).steps})
     for index, step in enumerate(document.steps):
+        idle = step.id in gone
+        sight = _Sight(tuple(one.id for one in document.steps), graph if idle else runs, () if idle else gone)
         for key, source in (("when", step.when), ("input", step.input)):
             if source is not None and step.kind == "action":
-                _expression(at(index, key), source, step, document, graph, findings=findings)
+                _expression(at(index, key), source, step, sight, findings)
 
 
-def _expression(
-    path: str, source: str, step: Step, document: Document, graph: Graph | None, *, findings: Findings
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What the expressions of a step can name."""
+
+    ids: tuple[str, ...]
+    graph: Graph | None
+    left_out: Collection[str]
+    """Steps that do not run while this one does."""
+
+
+def _expression(path: str, source: str, step: Step, sight: _Sight, findings: Findings) -> None:
     try:
         expression = Expression(source)
     except MappingError as error:
         findings.error(path, "expression", error.message, _mended(source))
         return
-    ids = [one.id for one in document.steps]
     told: set[str] = set()
     for name in sorted(expression.references or ()):
-        if name not in ids:
-            told.update(_unknown_step(path, name, ids, findings))
-        elif graph is not None:
-            _before(path, name, step, graph, findings)
+        if name not in sight.ids:
+            told.update(_unknown_step(path, name, sight.ids, findings))
+        elif name in sight.left_out:
+            message = f"`{name}` is left out: it is disabled, or only a disabled step leads to it"
+            findings.error(path, "step-left-out", message, f"enable it, or write the expression without $steps.{name}")
+        elif sight.graph is not None:
+            _before(path, name, step, sight.graph, findings)
     _outputs(path, expression, findings)
     _names(path, expression, told, findings)
 
@@ -54,7 +72,7 @@ def _mended(source: str) -> str:
     return "leave the key out to pass the message on as it is" if not source.strip() else ""
 
 
-def _unknown_step(path: str, name: str, ids: list[str], findings: Findings) -> list[str]:
+def _unknown_step(path: str, name: str, ids: Sequence[str], findings: Findings) -> list[str]:
     """Report it; return names in the expression that this explains."""
     cut = next((one for one in ids if one.startswith(f"{name}-")), None)
     if cut is not None:

@@ -94,6 +94,10 @@ def _named(index: int, step: Step) -> Iterator[tuple[str, str]]:
 def _trigger_keys(index: int, step: Step, findings: Findings) -> None:
     if step.kind != "trigger":
         return
+    if step.disabled:
+        message = "A trigger cannot be disabled: without it nothing of the flow would run"
+        suggestion = "remove `disabled`, and stop the flow: headrace flow stop FLOW"
+        findings.error(at(index, "disabled"), "trigger-key", message, suggestion)
     for key, value in (("input", step.input), ("when", step.when)):
         if value is not None:
             message = f"A trigger has no incoming message, so `{key}` has nothing to work on"
