@@ -35,7 +35,6 @@ from headrace.api.heartbeats import Heartbeats
 from headrace.api.metrics import Metrics
 from headrace.api.object_storage import ObjectStorage
 from headrace.api.parts import Parts
-from headrace.api.queues import waiting
 from headrace.api.replies import Replies
 from headrace.api.webhook_target import Targets
 from headrace.api.webhooks import Webhooks
@@ -44,6 +43,7 @@ from headrace.bus.client import Bus
 from headrace.bus.embedded import EmbeddedBroker
 from headrace.bus.greeting import Access
 from headrace.bus.program import require_version
+from headrace.bus.queues import waiting
 from headrace.bus.secrets import Secrets
 from headrace.components.build import Builder
 from headrace.components.descriptor import Language

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from headrace.bus import subjects
 from headrace.bus.control import WorkerState
+from headrace.bus.times import quantile
 from headrace.flows.deployment import DeploymentSpec, Retry, StepSpec
 from headrace.testing.plane import Plane, RunningWorker, until
 
@@ -301,6 +303,53 @@ async def test_print_and_logger_reach_the_log_of_the_step(plane: Plane) -> None:
     sources = {line.text: line.source for line in await plane.log(spec, "talk")}
     assert sources["printed"] == "stdout" and sources["to stderr"] == "stderr" and sources["logged 3"] == "logger"
     assert "too quiet" not in sources
+
+
+async def test_a_line_of_the_log_names_the_execution_it_was_written_for(plane: Plane) -> None:
+    source = "async def process(ctx, msg):\n    ctx.logger.info('at work on %s', msg.body['n'])\n    return msg.body\n"
+    spec = plane.chain(hook(plane), action(plane, "work", source))
+    await plane.live(spec)
+    for number in (1, 2):
+        await plane.send(spec, {"n": number})
+    await arrived(plane, spec, "work", 2)
+    outputs = {json.loads(bytes(each.body))["n"]: each for each in await plane.outputs(spec, "hook")}
+    for number, message in outputs.items():
+        await logged(plane, spec, "work", f"at work on {number}")
+        [line] = [each for each in await plane.log(spec, "work") if each.text == f"at work on {number}"]
+        assert (line.execution, line.message) == (message.execution, message.id)
+
+
+async def test_a_worker_says_how_long_messages_took_and_since_when_the_oldest_waits(plane: Plane) -> None:
+    source = """
+import asyncio
+async def process(msg):
+    await asyncio.sleep(msg.body["seconds"])
+    return msg.body
+"""
+    spec = plane.chain(hook(plane), action(plane, "work", source))
+    worker = await plane.live(spec)
+    await plane.send(spec, {"seconds": 0.2})
+
+    async def ended() -> Any:
+        state = await step_state(worker, "work")
+        return state if state.times else None
+
+    done = await until(ended, what="the first message is done")
+    assert sum(done.times.values()) == 1
+    took = quantile(done.times, 0.5)
+    assert took is not None
+    assert 170_000 < took < 2_000_000
+    assert done.oldest == 0
+    before = time.time_ns() // 1_000_000
+    for _ in range(2):
+        await plane.send(spec, {"seconds": 60})
+
+    async def waiting() -> Any:
+        state = await step_state(worker, "work")
+        return state if state.waiting == 2 else None
+
+    waits = await until(waiting, what="both wait")
+    assert before <= waits.oldest <= time.time_ns() // 1_000_000
 
 
 async def test_a_listener_emits_and_a_repeat_of_its_own_id_is_removed(plane: Plane) -> None:

@@ -34,12 +34,15 @@ from headrace.api import (
     plans,
     problems,
     publishing,
+    queues,
     rollouts,
     seats,
     sessions,
     status,
     tokens,
+    traffic,
     versions,
+    watch,
     wishes,
 )
 from headrace.api.auth import Guard, local_names, session_cookie
@@ -74,7 +77,10 @@ NOUNS = (
     errors,
     objects,
     logs,
+    queues,
+    traffic,
     live,
+    watch,
 )
 
 

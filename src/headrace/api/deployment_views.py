@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from headrace.api.figures import Pace
 from headrace.api.parts import Parts
 from headrace.api.shapes import Answer, Moment
 from headrace.bus.control import Leak, StepState
@@ -36,11 +37,19 @@ class StepView(Answer):
     id: str
     host: str = Field(description="`starting`, `ready`, `backoff`, `stopping`, `stopped` or `failed`; `` when unknown.")
     pid: int | None
-    restarts: int
+    restarts: int = Field(description="How often its host was started again in this deployment, alone or with all.")
     received: int
     emitted: int
     failed: int
+    received_s: float | None = Field(description="Messages a second, of late; null when nothing is known yet.")
+    emitted_s: float | None
+    failed_s: float | None
+    p50_us: int | None = Field(
+        description="Microseconds that half of the messages of the last minute took at most, in mapping and code."
+    )
+    p99_us: int | None = Field(description="The same for 99 of 100.")
     waiting: int = Field(description="Messages queued for it.")
+    oldest_at: Moment | None = Field(description="When the oldest message it has still to process was stored.")
     open: int = Field(description="Calls in progress.")
     memory: int = Field(description="Bytes of its host.")
     ready_ms: int | None = Field(description="Its warm-up.")
@@ -97,6 +106,7 @@ class DeploymentView(Answer):
     worker_pid: int | None
     components: dict[str, ResolvedView] = Field(description="What each step runs, by step.")
     steps: list[StepView]
+    heard_at: Moment | None = Field(description="When its worker last said how it is; null when it is silent.")
     handover: HandoverView | None = Field(description="Null when it took nobody's place.")
 
 
@@ -120,9 +130,10 @@ def deployment_fields(parts: Parts, flow: str, deployment: Deployment) -> dict[s
             for step, each in deployment.resolved.items()
         },
         "steps": [
-            _step(step, heard.get(step), known.get(step) or {})
+            _step(parts, deployment, step, heard.get(step))
             for step in dict.fromkeys([*deployment.resolved, *known, *heard])
         ],
+        "heard_at": said.at if said is not None else None,
         "handover": _handover(deployment.handover),
     }
 
@@ -135,8 +146,11 @@ def _handover(measured: Measured | None) -> HandoverView | None:
     )
 
 
-def _step(step: str, heard: StepState | None, known: dict[str, Any]) -> StepView:
+def _step(parts: Parts, deployment: Deployment, step: str, heard: StepState | None) -> StepView:
     """What the worker says, else what was written down of the step."""
+    known = deployment.steps.get(step) or {}
+    figures, key = parts.heartbeats.figures, (deployment.flow_id, deployment.epoch, step)
+    pace = figures.pace(*key) if heard is not None else Pace()
     last = heard or StepState(
         id=step, host="stopped", ready_ms=known.get("ready_ms") or 0, reason=str(known.get("reason") or "")
     )
@@ -144,11 +158,17 @@ def _step(step: str, heard: StepState | None, known: dict[str, Any]) -> StepView
         id=step,
         host=heard.host if heard is not None else str(known.get("host") or ""),
         pid=last.pid or None,
-        restarts=last.restarts,
+        restarts=deployment.restarts + figures.restarts(*key) + last.restarts,
         received=last.received,
         emitted=last.emitted,
         failed=last.failed,
+        received_s=pace.received,
+        emitted_s=pace.emitted,
+        failed_s=pace.failed,
+        p50_us=pace.p50_us,
+        p99_us=pace.p99_us,
         waiting=last.waiting,
+        oldest_at=last.oldest or None,
         open=last.open,
         memory=last.memory,
         ready_ms=last.ready_ms or None,

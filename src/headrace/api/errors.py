@@ -11,7 +11,19 @@ from pydantic import Field
 from headrace.api.executions import MessageView, message_view
 from headrace.api.parts import PartsOf
 from headrace.api.reruns import Rerun, rerun
-from headrace.api.shapes import LATEST, Answer, FlowName, Moment, Page, Paging, Request, StepName, ThingId, known_cursor
+from headrace.api.shapes import (
+    LATEST,
+    Answer,
+    FlowName,
+    Moment,
+    Page,
+    Paging,
+    Request,
+    StepName,
+    Text,
+    ThingId,
+    known_cursor,
+)
 from headrace.errors import HeadraceError
 from headrace.store import failures, flows
 
@@ -21,6 +33,8 @@ MANY = 1000
 """Most errors that one request runs again."""
 
 State = Literal["open", "retried", "discarded"]
+ErrorReason = Annotated[Text | None, Field(max_length=64, description="Only of this reason, such as `exception`.")]
+ErrorName = Annotated[Text | None, Field(max_length=500, description="Only of this kind of exception.")]
 
 router = APIRouter(prefix="/errors", tags=["errors"])
 
@@ -62,12 +76,22 @@ class RerunView(Answer):
     execution: str = Field(description="The execution it starts.")
 
 
-class RetryMany(Request):
-    """Which open errors to run again."""
+class ErrorChoice(Request):
+    """Which open errors are meant."""
 
     flow: FlowName
     step: StepName | None = None
     execution: ThingId | None = None
+    reason: ErrorReason = None
+    name: ErrorName = None
+
+
+class RetryMany(ErrorChoice):
+    """Which open errors to run again."""
+
+
+class ErrorCount(Answer):
+    open: int = Field(description="Open errors that match.")
 
 
 class SkippedView(Answer):
@@ -91,6 +115,8 @@ class ErrorFilter(Paging):
     step: StepName | None = Field(default=None, description="Only of this step.")
     state: State | None = None
     execution: ThingId | None = Field(default=None, description="Only of this execution.")
+    reason: ErrorReason = None
+    name: ErrorName = None
     since: Moment | None = Field(default=None, ge=0, le=LATEST, description="Only those at or after it.")
 
 
@@ -106,6 +132,8 @@ async def list_errors(parts: PartsOf, wanted: Annotated[ErrorFilter, Query()]) -
             step=wanted.step,
             state=wanted.state,
             execution_id=wanted.execution,
+            reason=wanted.reason,
+            name=wanted.name,
             since=wanted.since,
             before=known_cursor(wanted.cursor),
             limit=wanted.limit + 1,
@@ -114,13 +142,37 @@ async def list_errors(parts: PartsOf, wanted: Annotated[ErrorFilter, Query()]) -
     return Page(items=[ErrorView(**_error(each, names)) for each in found[: wanted.limit]], next=following)
 
 
+@router.get("/count", operation_id="countErrors")
+async def count_errors(parts: PartsOf, wanted: Annotated[ErrorChoice, Query()]) -> ErrorCount:
+    """How many errors match: what retrying all of them would run again."""
+    async with parts.db.read() as conn:
+        flow = await flows.get(conn, wanted.flow)
+        count = await failures.count(
+            conn,
+            flow_id=flow.id,
+            step=wanted.step,
+            state="open",
+            execution_id=wanted.execution,
+            reason=wanted.reason,
+            name=wanted.name,
+        )
+    return ErrorCount(open=count)
+
+
 @router.post("/retry", operation_id="retryErrors")
 async def retry_errors(parts: PartsOf, which: RetryMany) -> RetriedMany:
-    """Run the open errors of a flow (of a step, of an execution) again, oldest first."""
+    """Run the open errors of a flow (of a step, of an execution, of a kind) again, oldest first."""
     async with parts.db.read() as conn:
         flow = await flows.get(conn, which.flow)
         found = await failures.list_(
-            conn, flow_id=flow.id, step=which.step, state="open", execution_id=which.execution, limit=MANY + 1
+            conn,
+            flow_id=flow.id,
+            step=which.step,
+            state="open",
+            execution_id=which.execution,
+            reason=which.reason,
+            name=which.name,
+            limit=MANY + 1,
         )
     retried, skipped = [], []
     for error in reversed(found[:MANY]):

@@ -12,11 +12,13 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from headrace.api.masks import mask_of_version
 from headrace.api.parts import Parts, PartsOf
 from headrace.api.shapes import LATEST, Answer, FlowName, Moment, Number, Page, Paging, ThingId, known_cursor
 from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.errors import HeadraceError
+from headrace.flows.redaction import Redaction
 from headrace.store import executions as store
 from headrace.store import failures, flows
 
@@ -67,6 +69,9 @@ class MessageView(Answer):
     large: LargeView | None = Field(default=None, description="Where the body is, when it is not here.")
     headers: dict[str, Any]
     stage: Literal["raw", "mapped"] = Field(description="`mapped`: the body already is the step's input.")
+    masked: bool = Field(
+        default=False, description="Values of credentials or variables were in it; their names stand in their place."
+    )
 
 
 class ProcessedView(Answer):
@@ -140,9 +145,11 @@ async def get_execution(parts: PartsOf, execution_id: ThingId) -> ExecutionDetai
     async with parts.db.read() as conn:
         execution, processed = await store.get(conn, execution_id)
         names = {each.id: each.name for each in await flows.list_(conn)}
-        failed = await _failed_inputs(conn, [each.error for each in processed if each.kind == "failed"])
+    mask = await mask_of_version(parts, execution.flow_id, execution.version)
+    async with parts.db.read() as conn:
+        failed = await _failed_inputs(conn, [each.error for each in processed if each.kind == "failed"], mask)
     kept = {each.seq for each in processed if each.seq > 0 and each.kind != "failed"}
-    inputs = await _inputs(parts, execution.flow_id, kept)
+    inputs = await _inputs(parts, execution.flow_id, kept, mask)
     return ExecutionDetail(
         **_execution(execution, names).model_dump(),
         processed=[
@@ -205,18 +212,18 @@ def _timings(processed: Sequence[store.Processed]) -> list[Timing]:
     ]
 
 
-async def _failed_inputs(conn: AsyncConnection, errors: Sequence[str]) -> dict[str, MessageView]:
+async def _failed_inputs(conn: AsyncConnection, errors: Sequence[str], mask: Redaction) -> dict[str, MessageView]:
     """Failed messages by their error: the error record keeps them when the journal no longer does."""
     found: dict[str, MessageView] = {}
     for error in errors[:INPUTS_MOST]:
         with contextlib.suppress(HeadraceError, msgspec.MsgspecError):
             record = await failures.get(conn, error)
             if record.envelope is not None:
-                found[error] = message_view(record.envelope)
+                found[error] = message_view(record.envelope, mask)
     return found
 
 
-async def _inputs(parts: Parts, flow_id: str, seqs: set[int]) -> dict[int, MessageView]:
+async def _inputs(parts: Parts, flow_id: str, seqs: set[int], mask: Redaction) -> dict[int, MessageView]:
     """Messages of the journal by number; what is gone or cannot be read is left out."""
     gate = asyncio.Semaphore(INPUTS_AT_ONCE)
     stream = subjects.stream(flow_id)
@@ -225,7 +232,7 @@ async def _inputs(parts: Parts, flow_id: str, seqs: set[int]) -> dict[int, Messa
         async with gate:
             try:
                 entry = await parts.bus.get(stream, seq)
-                return seq, None if entry is None else message_view(entry.data)
+                return seq, None if entry is None else message_view(entry.data, mask)
             except (HeadraceError, msgspec.MsgspecError):
                 return seq, None
 
@@ -233,13 +240,15 @@ async def _inputs(parts: Parts, flow_id: str, seqs: set[int]) -> dict[int, Messa
     return {seq: message for seq, message in fetched if message is not None}
 
 
-def message_view(data: bytes) -> MessageView:
-    """The content of an envelope; raises `msgspec.MsgspecError` when it is none."""
+def message_view(data: bytes, mask: Redaction | None = None) -> MessageView:
+    """The content of an envelope, as ``mask`` lets it be seen; raises `msgspec.MsgspecError` when it is none."""
     message = envelope.decode(data)
+    content = {"body": msgspec.json.decode(message.body), "headers": message.headers}
+    shown = content if mask is None else mask.value(content)
     return MessageView(
         id=message.id,
-        body=msgspec.json.decode(message.body),
         large=LargeView(object=message.large.object, size=message.large.size) if message.large is not None else None,
-        headers=message.headers,
         stage=message.stage,
+        masked=shown != content,
+        **shown,
     )

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from headrace.api.flow_views import FlowView, flow_views, with_commits
 from headrace.api.parts import PartsOf
-from headrace.api.queues import waiting
 from headrace.api.shapes import FlowName, Page, Paging, Request, paged
 from headrace.api.wishes import shown
+from headrace.bus.queues import waiting
 from headrace.control import desire, queues
 from headrace.errors import Refused
 from headrace.store import failures, flows

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from headrace.api.figures import Figures
 from headrace.bus.client import Bus
 from headrace.bus.control import WorkerState, decode_state
 
@@ -23,6 +24,7 @@ class Heartbeats:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._states: dict[tuple[str, int], tuple[WorkerState, float]] = {}
+        self.figures = Figures(clock)
 
     async def start(self, bus: Bus) -> Callable[[], Awaitable[None]]:
         """Listen to all workers."""
@@ -38,9 +40,12 @@ class Heartbeats:
         """Take ``state`` as the latest of its worker."""
         now = self._clock()
         self._states[state.flow_id, state.epoch] = (state, now)
-        for key, (_, heard) in list(self._states.items()):
-            if now - heard > FORGET_AFTER:
-                del self._states[key]
+        self.figures.note(state)
+        silent = [key for key, (_, heard) in self._states.items() if now - heard > FORGET_AFTER]
+        for key in silent:
+            del self._states[key]
+        if silent:
+            self.figures.forget(set(self._states))
 
     def of(self, flow_id: str, epoch: int) -> WorkerState | None:
         """The state of the worker of that deployment; `None` when it is silent."""

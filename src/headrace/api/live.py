@@ -14,10 +14,10 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from headrace.api.parts import Parts, PartsOf
 
-__all__ = ["router"]
+__all__ = ["HEARTBEAT", "beat", "router"]
 
 HEARTBEAT = 15
-"""Seconds between comments that keep the connection open."""
+"""Seconds between events ``beat``, which keep the connection open: who hears none for long has lost it."""
 BACKLOG = 1000
 """Events kept for a reader that is slow."""
 
@@ -31,8 +31,18 @@ router = APIRouter(tags=["live"])
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"}},
 )
 async def stream_events(parts: PartsOf) -> EventSourceResponse:
-    """Follow what happens. The first event, ``hello``, comes at once: from then on nothing is missed."""
-    return EventSourceResponse(_events(parts), ping=HEARTBEAT, headers={"Cache-Control": "no-store"})
+    """Follow what happens. The first event, ``hello``, comes at once: from then on nothing is missed.
+
+    Every 15 seconds an event ``beat`` says that the connection is there.
+    """
+    return EventSourceResponse(
+        _events(parts), ping=HEARTBEAT, ping_message_factory=beat, headers={"Cache-Control": "no-store"}
+    )
+
+
+def beat() -> ServerSentEvent:
+    """A sign of life."""
+    return ServerSentEvent("{}", event="beat")
 
 
 async def _events(parts: Parts) -> AsyncIterator[ServerSentEvent]:

@@ -34,6 +34,7 @@ __all__ = [
     "StepName",
     "Text",
     "ThingId",
+    "bad_cursor",
     "known_cursor",
     "paged",
 ]
@@ -127,7 +128,7 @@ def paged(items: Sequence[Item], key: Callable[[Item], str], page: Paging) -> tu
 def known_cursor(cursor: str | None) -> str | None:
     """``cursor`` of a list ordered by time, as the store takes it; `Invalid` (``bad-cursor``) for another text."""
     if cursor is not None and TIMED_CURSOR.fullmatch(cursor) is None:
-        raise _bad_cursor()
+        raise bad_cursor()
     return cursor
 
 
@@ -139,9 +140,10 @@ def _opened(cursor: str) -> str:
     try:
         return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except (binascii.Error, ValueError):
-        raise _bad_cursor() from None
+        raise bad_cursor() from None
 
 
-def _bad_cursor() -> Invalid:
+def bad_cursor() -> Invalid:
+    """``bad-cursor``."""
     problem = Problem("query.cursor", "bad-cursor", "this is no cursor of ours", "use the `next` of the page before")
     return Invalid("bad-cursor", "the cursor is not one that this server gave out", problems=[problem])

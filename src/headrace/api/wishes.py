@@ -10,8 +10,8 @@ from pydantic import Field
 from headrace.api.deployment_views import DeploymentView, deployment_view
 from headrace.api.flow_views import FlowView, flow_views
 from headrace.api.parts import Caller, Parts, PartsOf
-from headrace.api.queues import waiting
 from headrace.api.shapes import Answer, FlowName, Request
+from headrace.bus.queues import waiting
 from headrace.control import desire, queues
 from headrace.errors import Unavailable
 from headrace.store import deployments, failures, flows

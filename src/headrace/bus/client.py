@@ -26,7 +26,7 @@ from nats.aio.msg import Msg
 from headrace.bus.stores import Done, JournalFull, Stored, Stores, failure
 from headrace.errors import HeadraceError, NotFound, TooLarge, Unavailable
 
-__all__ = ["Bus", "Done", "Entry", "JournalFull", "RawHandler", "Stored"]
+__all__ = ["Bus", "Done", "Entry", "JournalFull", "RawHandler", "Stored", "milliseconds"]
 
 RawHandler = Callable[[bytes, bytes, bytes, bytes | None], None]
 """``(subject, reply, data, headers)``, called from the read loop: must be quick; what it raises is logged."""
@@ -439,7 +439,7 @@ class Bus:
         return Entry(
             headers.pop("Nats-Subject", ""),
             int(headers.pop("Nats-Sequence", 0)),
-            _milliseconds(headers.pop("Nats-Time-Stamp", "")),
+            milliseconds(headers.pop("Nats-Time-Stamp", "")),
             headers,
             message.data,
         )
@@ -465,7 +465,8 @@ class Bus:
         return reading.read(self, stream, filters, start_seq, tail, follow=follow, headers_only=headers_only)
 
 
-def _milliseconds(stamp: str) -> int:
+def milliseconds(stamp: str) -> int:
+    """Since the epoch, of a moment as the broker writes it; 0 for nothing."""
     from datetime import datetime
 
     return int(datetime.fromisoformat(stamp[:26].rstrip("Z") + "+00:00").timestamp() * 1000) if stamp else 0

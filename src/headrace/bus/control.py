@@ -76,6 +76,11 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     waiting: int = 0
     """Messages queued for this step."""
+    oldest: int = 0
+    """When the oldest message that was handed out to it, and is not dealt with, was stored: milliseconds since the
+    epoch; 0 without one."""
+    times: dict[int, int] = {}
+    """How long messages took here, in mapping and component code; buckets as in `headrace.bus.times`."""
     open: int = 0
     """Calls in progress."""
     memory: int = 0

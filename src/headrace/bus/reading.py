@@ -12,7 +12,7 @@ from typing import Any
 from headrace.bus.client import Bus, Entry
 from headrace.errors import HeadraceError, NotFound, Unavailable
 
-__all__ = ["read"]
+__all__ = ["headers_of", "read"]
 
 HEARTBEAT = 2.0
 SILENCE = 5.0
@@ -147,13 +147,14 @@ def _entry(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> 
     tokens = reply.split(b".")
     seq, number, nanoseconds, left = int(tokens[5]), int(tokens[6]), int(tokens[7]), int(tokens[8])
     return (
-        Entry(subject.decode(), seq, nanoseconds // 1_000_000, _headers(headers), data),
+        Entry(subject.decode(), seq, nanoseconds // 1_000_000, headers_of(headers), data),
         number,
         left,
     )
 
 
-def _headers(block: bytes | None) -> dict[str, str]:
+def headers_of(block: bytes | None) -> dict[str, str]:
+    """A message's headers as the broker writes them, without the first line."""
     if not block:
         return {}
     fields = {}

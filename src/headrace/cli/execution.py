@@ -21,6 +21,10 @@ app = typer.Typer(help="One execution: everything that one event caused.", no_ar
 
 FlowOption = Annotated[str | None, typer.Option("--flow", metavar="FLOW", help="Only of this flow.")]
 StepOption = Annotated[str | None, typer.Option("--step", metavar="STEP", help="Only of this step.")]
+ReasonOption = Annotated[
+    str | None, typer.Option("--reason", metavar="REASON", help="Only of this reason, such as exception.")
+]
+KindOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Only of this kind of exception.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many, the newest first.")]
 
 
@@ -93,6 +97,8 @@ def errors(
     state: Annotated[
         Literal["open", "retried", "discarded"] | None, typer.Option("--state", help="Only those in this state.")
     ] = None,
+    reason: ReasonOption = None,
+    name: KindOption = None,
     limit: Limit = 20,
     data: Data = None,
     as_json: Json = False,
@@ -101,13 +107,13 @@ def errors(
     from headrace.cli.client import connect
     from headrace.cli.output import one_line, print_json, print_table, styled, when
 
-    if id_ is not None and (flow or step or state):
+    if id_ is not None and (flow or step or state or reason or name):
         raise typer.BadParameter("name one error, or choose from the list", param_hint="ID")
     if id_ is not None:
         _show_error(id_, data, as_json=as_json)
         return
     with connect(data) as client:
-        found = client.items("/errors", limit=limit, flow=flow, step=step, state=state)
+        found = client.items("/errors", limit=limit, flow=flow, step=step, state=state, reason=reason, name=name)
     if as_json:
         print_json(found)
         return
@@ -130,6 +136,8 @@ def retry(
     *,
     flow: Annotated[str | None, typer.Option("--flow", metavar="FLOW", help="All open errors of this flow.")] = None,
     step: StepOption = None,
+    reason: ReasonOption = None,
+    name: KindOption = None,
     body: Annotated[
         str | None, typer.Option("--body", help="Run one error with this JSON as the step's input.")
     ] = None,
@@ -145,7 +153,8 @@ def retry(
     if body is not None and (not ids or len(ids) != 1):
         raise typer.BadParameter("needs exactly one error", param_hint="--body")
     with connect(data) as client:
-        answer = _retry(client, ids or [], flow, step, body)
+        which = {"flow": flow, "step": step, "reason": reason, "name": name}
+        answer = _retry_all(client, which) if flow else _retry(client, ids or [], body)
     if as_json:
         print_json(answer)
     else:
@@ -164,15 +173,18 @@ def _show_error(id_: str, data: Data, *, as_json: bool) -> None:
         _print_error(found)
 
 
-def _retry(client: Client, ids: list[str], flow: str | None, step: str | None, body: str | None) -> dict[str, Any]:
-    """What was run again and what was not, in the form of the API's answer for many."""
-    if flow is None:
-        edited = {} if body is None else {"body": _parsed(body)}
-        return {"retried": [client.post(at("errors", each, "retry"), edited) for each in ids], "skipped": []}
-    which = {"flow": flow, **({"step": step} if step else {})}
+def _retry(client: Client, ids: list[str], body: str | None) -> dict[str, Any]:
+    """What was run again, in the form of the API's answer for many."""
+    edited = {} if body is None else {"body": _parsed(body)}
+    return {"retried": [client.post(at("errors", each, "retry"), edited) for each in ids], "skipped": []}
+
+
+def _retry_all(client: Client, which: dict[str, str | None]) -> dict[str, Any]:
+    """What was run again of all that match, and what was not."""
+    given = {key: value for key, value in which.items() if value}
     whole: dict[str, Any] = {"retried": [], "skipped": []}
     while True:
-        answer = client.post("/errors/retry", which)
+        answer = client.post("/errors/retry", given)
         whole["retried"] += answer["retried"]
         whole["skipped"] += answer["skipped"]
         if not answer.get("more") or not answer["retried"]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from headrace.cli import cancel, deployment, draft, files, publish, version, wish
+from headrace.cli import cancel, deployment, draft, files, publish, queue, version, wish
 from headrace.cli.client import at
 from headrace.cli.mistakes import CORRECT, errors_of, mistakes, tell, without_errors
 from headrace.cli.options import Data, Json, Yes
@@ -289,6 +289,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "deployments": deployment.deployments,
     "deployment": deployment.deployment,
     "outdated": version.outdated,
+    "queue": queue.queue,
     "start": wish.start,
     "stop": wish.stop,
     "suspend": wish.suspend,

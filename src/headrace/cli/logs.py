@@ -26,6 +26,10 @@ def logs(
         Literal["trace", "debug", "info", "warn", "error", "fatal"] | None,
         typer.Option("--level", help="Only this level and worse."),
     ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Only lines with this text in them.")] = None,
+    execution: Annotated[
+        str | None, typer.Option("--execution", metavar="ID", help="Only lines of this execution.")
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -34,7 +38,8 @@ def logs(
     from headrace.cli.output import out, printable
 
     with connect(data) as client:
-        for line in client.lines(at("flows", flow, "logs"), step=step, tail=tail, level=level, follow=follow):
+        wanted = {"step": step, "tail": tail, "level": level, "text": text, "execution": execution, "follow": follow}
+        for line in client.lines(at("flows", flow, "logs"), **wanted):
             if not line.strip():
                 continue
             if as_json:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from headrace.errors import HeadraceError, Invalid, NotFound, Problem, Refused
 from headrace.flows import document
 from headrace.flows.catalog import Field
 from headrace.flows.redaction import Redaction
-from headrace.store import components, deployments, flows
+from headrace.store import components, deployments, flows, variables
 from headrace.store import credentials as store
 from headrace.store.components import ComponentVersion
 from headrace.store.credentials import Credential
@@ -142,6 +143,36 @@ class Credentials:
                 raise Refused("in-use", told, next_step="Remove these flows, or publish versions without it.")
             await store.remove(conn, credential.id)
         await self._secrets.delete(credential.id)
+
+    async def redaction(self, *texts: str) -> Redaction:
+        """What takes the values that the steps of flow documents are given out of what is shown of their messages.
+
+        Those of credentials and of environment variables; values that cannot be read are not known to anybody.
+        """
+        found = Redaction()
+        for id_ in dict.fromkeys([id_ for text in texts for id_ in await self._ids_of(text)]):
+            try:
+                found.learn((await self._secrets.get(id_)).values)
+            except (NotFound, Refused):
+                continue
+        return found
+
+    async def _ids_of(self, text: str) -> list[str]:
+        """Where the values are that the steps of a document are given."""
+        found = []
+        try:
+            steps = document.parse(text).steps
+        except Invalid:
+            return []  # published by another version of Headrace
+        async with self._db.read() as conn:
+            for name in sorted({step.credential for step in steps if step.credential}):
+                with suppress(NotFound):
+                    found.append((await store.get(conn, name)).id)
+            for name in sorted({step.component for step in steps}):
+                with suppress(NotFound):
+                    held = await variables.find(conn, (await components.get(conn, name)).id)
+                    found += [held.id] if held is not None else []
+        return found
 
     async def renew_key(self) -> int:
         """Encrypt all values with a new key and forget the older ones; how many credentials there are."""

@@ -6,6 +6,7 @@ running ──▶ done      all its messages are processed
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +31,7 @@ __all__ = [
     "idle",
     "list_",
     "position",
+    "processed",
     "retain",
     "settle",
 ]
@@ -148,6 +150,18 @@ async def get(conn: AsyncConnection, execution_id: str) -> tuple[Execution, list
         messages.c.at_us, messages.c.slot, messages.c.message_id, messages.c.step
     )
     return Execution(*row), [Processed(*row) for row in await conn.execute(found)]
+
+
+async def processed(conn: AsyncConnection, step: str, wanted: Sequence[tuple[str, str]]) -> set[str]:
+    """Ids of those messages, each given with its execution, that the step has dealt with, as far as is recorded."""
+    found: set[str] = set()
+    for start in range(0, len(wanted), 500):
+        key = tuple_(messages.c.execution_id, messages.c.message_id)
+        chosen = select(messages.c.message_id).where(
+            key.in_(wanted[start : start + 500]), messages.c.step == step, messages.c.slot == literal_column("0")
+        )
+        found.update((await conn.execute(chosen)).scalars())
+    return found
 
 
 async def count_running(conn: AsyncConnection) -> dict[str, int]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import delete, exists, func, literal_column, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, exists, func, literal_column, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,7 @@ __all__ = [
     "ErrorRecord",
     "ErrorState",
     "add",
+    "count",
     "count_open",
     "count_reasons",
     "discard",
@@ -82,13 +83,15 @@ async def list_(
     step: str | None = None,
     state: ErrorState | None = None,
     execution_id: str | None = None,
+    reason: str | None = None,
+    name: str | None = None,
     since: int | None = None,
     before: str | None = None,
     limit: int = 100,
 ) -> list[ErrorRecord]:
     """Errors that match, newest first. ``before`` is the `ErrorRecord.cursor` of the last one of the page before."""
-    given = {"flow_id": flow_id, "step": step, "state": state, "execution_id": execution_id}
-    found = _select.where(*(failures.c[name] == value for name, value in given.items() if value is not None))
+    given = {"flow_id": flow_id, "step": step, "state": state, "execution_id": execution_id, "reason": reason}
+    found = _select.where(*_matches(given | {"name": name}))
     if flow_id is None:
         found = found.where(exists().where(flows.c.id == failures.c.flow_id))
     if since is not None:
@@ -97,6 +100,15 @@ async def list_(
         found = found.where(tuple_(failures.c.at, failures.c.id) < Cursor.parse(before).pair())
     found = found.order_by(failures.c.at.desc(), failures.c.id.desc()).limit(limit)
     return [ErrorRecord(*row) for row in await conn.execute(found)]
+
+
+async def count(conn: AsyncConnection, **given: str | None) -> int:
+    """How many errors have these values: names of columns, `None` for any."""
+    return (await conn.execute(select(func.count()).select_from(failures).where(*_matches(given)))).scalar_one()
+
+
+def _matches(given: Mapping[str, str | None]) -> list[ColumnElement[bool]]:
+    return [failures.c[name] == value for name, value in given.items() if value is not None]
 
 
 async def get(conn: AsyncConnection, error_id: str) -> ErrorRecord:

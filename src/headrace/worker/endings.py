@@ -14,6 +14,7 @@ from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.bus.client import Stored
 from headrace.bus.message import ErrorEntry, Failure, Message
+from headrace.bus.times import Counts, noted
 from headrace.bus.trace import Fact, FactKind
 from headrace.errors import HeadraceError
 from headrace.flows.deployment import StepSpec
@@ -62,6 +63,8 @@ class Endings:
         self._errors = subjects.errors(spec.flow_id, spec.epoch, step.id)
         self.failures = 0
         """Error records stored."""
+        self.times: Counts = {}
+        """How long the calls took, with the mapping before them."""
 
     def done(self, call: Call) -> None:
         """The call ended well and its outputs are in the journal."""
@@ -78,7 +81,8 @@ class Endings:
         retry = self._step.retry
         attempt = call.message.attempt
         if failure.reason in RETRIED and attempt < retry.attempts:
-            self._log.platform("warn", f"attempt {attempt} of {retry.attempts} failed: {failure.message}")
+            told = f"attempt {attempt} of {retry.attempts} failed: {failure.message}"
+            self._log.platform("warn", told, execution=call.message.execution, message=call.message.id)
             self._again(call, retry.delay(attempt), failure.message)
         else:
             self._record(call, failure)
@@ -130,7 +134,7 @@ class Endings:
             self.failures += 1
             self._note(call, "failed", self._opened(call) - 1, seq=result.seq, error=entry.id)
             text = failure.stack or f"{failure.name}: {failure.message}"
-            self._log.platform("error", text, execution=message.execution)
+            self._log.platform("error", text, execution=message.execution, message=message.id)
             self._tell_caller(message)
             self._owner.release(call.held)
 
@@ -150,6 +154,8 @@ class Endings:
 
     def _note(self, call: Call, kind: FactKind, opened: int, *, seq: int, error: str = "", until: int = 0) -> None:
         message = call.message
+        if call.number:  # it came to its code
+            noted(self.times, call.us + max(call.map_us, 0))
         self._trace.add(
             Fact(
                 kind=kind,

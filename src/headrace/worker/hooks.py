@@ -104,6 +104,10 @@ class _Waiting:
     def host_frame(self, frame: frames.Frame) -> None:
         """Hooks cannot emit."""
 
+    def about(self, call: int) -> tuple[str, str]:
+        """A hook belongs to no message."""
+        return "", ""
+
     def host_gone(self) -> None:
         if not self._ready.done():
             self._ready.set_exception(Refused("hook-failed", "the host for the shutdown hook did not start"))

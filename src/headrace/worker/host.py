@@ -47,7 +47,7 @@ HOSTS = Path(__file__).parents[3] / "hosts"
 
 
 class Owner(Protocol):
-    """Who a host reports to. All three are called from the event loop and must not raise."""
+    """Who a host reports to. All are called from the event loop and must not raise."""
 
     def host_ready(self, ready: frames.Frame) -> None:
         """The component is loaded; calls may be sent."""
@@ -57,6 +57,9 @@ class Owner(Protocol):
 
     def host_gone(self) -> None:
         """The host ended; every open call is lost."""
+
+    def about(self, call: int) -> tuple[str, str]:
+        """Execution and message of a call that is open, for the log; empty for others."""
 
 
 def command(step: StepSpec) -> tuple[list[str], list[str]]:
@@ -408,7 +411,8 @@ class Host:
         elif kind in ("emit", "end", "census"):
             self._owner.host_frame(frame)
         elif kind == "log":
-            self._log.write(frame.level, frame.text, fields=frame.fields)
+            execution, message = self._owner.about(frame.call)
+            self._log.write(frame.level, frame.text, fields=frame.fields, execution=execution, message=message)
         elif kind == "ready":
             self._was_ready = True
             if self.state == "starting":

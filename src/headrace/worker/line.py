@@ -45,6 +45,11 @@ class Line:
         self._highest = 0
 
     @property
+    def oldest(self) -> int:
+        """When the oldest message here was stored, microseconds since the epoch; 0 when there is none."""
+        return min((held.stored_us for held in self.held.values()), default=0)
+
+    @property
     def recovering(self) -> bool:
         """Whether messages that were handed out before `take_up` are still to be dealt with."""
         return self._unfinished > 0

@@ -241,6 +241,8 @@ class Step:
             emitted=self.emitted,
             failed=self.failed,
             waiting=self.waiting,
+            oldest=self._line.oldest // 1000,
+            times=dict(self._endings.times),
             open=len(self._calls),
             memory=host.memory,
             ready_ms=host.ready_ms,
@@ -456,6 +458,11 @@ class Step:
             failure = Failure(name="HostDied", message=text, reason="poison")
             self._endings.failed(call, failure)
         self.pump()
+
+    def about(self, call: int) -> tuple[str, str]:
+        """See `headrace.worker.host.Owner`."""
+        found = self._calls.get(call)
+        return ("", "") if found is None else (found.message.execution, found.message.id)
 
     def host_frame(self, frame: frames.Frame) -> None:
         """See `headrace.worker.host.Owner`."""

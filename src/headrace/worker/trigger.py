@@ -17,6 +17,7 @@ from headrace.bus.client import Stored
 from headrace.bus.control import Leak, StepState
 from headrace.bus.large import shed
 from headrace.bus.message import Failure, Message
+from headrace.bus.times import Counts, noted
 from headrace.bus.trace import Fact
 from headrace.errors import HeadraceError, Refused
 from headrace.flows.deployment import StepSpec
@@ -73,6 +74,8 @@ class Trigger:
         self._idle = asyncio.Event()
         self._idle.set()
         self.received = self.emitted = self.failed = self.repeats = 0
+        self._times: Counts = {}
+        """How long the calls of a trigger that is called again and again took."""
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -115,6 +118,7 @@ class Trigger:
             emitted=self.emitted,
             failed=self.failed,
             waiting=len(self._waiting),
+            times=dict(self._times),
             open=int(self._calling),
             memory=host.memory,
             ready_ms=host.ready_ms,
@@ -138,6 +142,10 @@ class Trigger:
             self._leak = None
         if self._active:
             self._call()
+
+    def about(self, call: int) -> tuple[str, str]:
+        """See `headrace.worker.host.Owner`. A call here belongs to no event."""
+        return "", ""
 
     def host_gone(self) -> None:
         """See `headrace.worker.host.Owner`.
@@ -182,6 +190,8 @@ class Trigger:
         if frame.call != self._number or not self._calling:
             return
         self._calling = False
+        if self._shape != "listen":
+            noted(self._times, frame.us)
         if frame.error is not None and self._active:
             self._failed(frame.error)
         if self._active:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import httpx
 import msgspec
 import pytest
+from sqlalchemy import update
 from starlette.types import Message, Receive, Scope, Send
 from tests.deployed import deploy
 from tests.integration.api.conftest import URL, Served
@@ -18,7 +20,7 @@ from headrace.bus.objects import Objects, pieces
 from headrace.bus.trace import Batch, Fact, LogLine, decode_batch
 from headrace.flows.deployment import DeploymentSpec
 from headrace.ids import new_id
-from headrace.store import deployments, executions, failures
+from headrace.store import deployments, executions, failures, tables
 from headrace.store.failures import ErrorRecord
 from headrace.testing.plane import until
 
@@ -83,6 +85,7 @@ async def test_an_execution_shows_its_messages_with_their_input(served: Served) 
         "large": None,
         "headers": {"x": "y"},
         "stage": "raw",
+        "masked": False,
     }
     assert await served.refused("GET", "/executions/none") == (404, "execution-not-found")
 
@@ -195,8 +198,25 @@ async def test_all_errors_of_a_flow_are_run_again_oldest_first(served: Served) -
     assert (await served.post("/errors/retry", {"flow": "orders", "step": "hook"}))["retried"] == []
 
 
-async def line(served: Served, spec: DeploymentSpec, text: str, *, step: str = "hook", level: str = "info") -> None:
-    entry = LogLine(at=AT, step=step, level=level, text=text)  # type: ignore[arg-type]
+async def test_errors_of_a_kind_are_counted_and_run_again(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    _, alike = await event(served, spec, number=1, failed=True)
+    _, other = await event(served, spec, number=2, failed=True)
+    async with served.parts.db.begin() as conn:
+        await conn.execute(update(tables.failures).where(tables.failures.c.id == other).values(name="KeyError"))
+    kind = {"flow": "orders", "step": "hook", "reason": "exception", "name": "ValueError"}
+    assert await served.get("/errors/count", flow="orders") == {"open": 2}
+    assert await served.get("/errors/count", **kind) == {"open": 1}
+    assert [each["id"] for each in (await served.get("/errors", **kind))["items"]] == [alike]
+    assert [each["error"] for each in (await served.post("/errors/retry", kind))["retried"]] == [alike]
+    assert await served.get("/errors/count", **kind) == {"open": 0}
+    assert await served.get("/errors/count", flow="orders", reason="timeout") == {"open": 0}
+
+
+async def line(
+    served: Served, spec: DeploymentSpec, text: str, *, step: str = "hook", level: str = "info", execution: str = ""
+) -> None:
+    entry = LogLine(at=AT, step=step, level=level, text=text, execution=execution)  # type: ignore[arg-type]
     await served.parts.bus.store(subjects.logs(spec.flow_id, step), msgspec.json.encode(entry))
 
 
@@ -219,6 +239,33 @@ async def test_logs_are_read_by_step_level_and_number(served: Served) -> None:
     assert await texts(level="warn", tail=1, step="hook") == ["line 3"], "the last line of the level, not of all"
     assert await texts(level="debug", tail=2, step="hook") == ["line 3", "line 4"]
     assert await served.refused("GET", "/flows/orders/logs", step="nobody") == (404, "no-such-step")
+
+
+async def test_logs_are_searched_and_told_by_execution(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    await line(served, spec, "long before")
+    now = time.time_ns() // 1000
+    facts = [
+        Fact("accepted", "e1", "hook", "m1", "", now, 1),
+        Fact("done", "e1", "hook", "m1", "", now + 1000, -1),
+    ]
+    async with served.parts.db.begin() as conn:
+        await executions.apply(conn, "test", [(1, Batch(spec.flow_id, spec.epoch, spec.version, facts))])
+    await line(served, spec, "Order 7 came", execution="e1")
+    await line(served, spec, "another order", execution="e2")
+    await line(served, spec, "Order 7 left", execution="e1", step="work", level="debug")
+
+    async def texts(**query: object) -> list[str]:
+        response = await served.client.get("/api/v1/flows/orders/logs", params=query)  # type: ignore[arg-type]
+        return [json.loads(each)["text"] for each in response.text.splitlines()]
+
+    assert await texts(text="order 7") == ["Order 7 came", "Order 7 left"]
+    assert await texts(text="ORDER", step="hook", tail=1) == ["another order"]
+    assert await texts(execution="e1") == ["Order 7 came", "Order 7 left"]
+    assert await texts(execution="e1", step="work") == ["Order 7 left"]
+    assert await texts(execution="e1", level="info") == ["Order 7 came"]
+    assert await texts(execution="e1", tail=1) == ["Order 7 came"]
+    assert await served.refused("GET", "/flows/orders/logs", execution="none") == (404, "execution-not-found")
 
 
 @pytest.mark.parametrize("level", ["trace", "info"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -289,6 +290,37 @@ def test_retry_a_whole_flow_goes_on_while_there_is_more(server: Server, capsys: 
 @pytest.mark.parametrize("wrong", [[], ["x1", "--flow", "orders"], ["x1", "x2", "--body", "1"], ["x1", "--body", "{"]])
 def test_retry_needs_to_know_what(server: Server, wrong: list[str], capsys: Out) -> None:
     assert main(["retry", *wrong]) == 2
+
+
+def test_retry_all_of_a_kind(server: Server, capsys: Out) -> None:
+    server.answers["POST /errors/retry"] = {"retried": [], "skipped": [], "more": False}
+    assert main(["retry", "--flow", "orders", "--reason", "timeout", "--name", "TimeoutError"]) == 0
+    asked = {"flow": "orders", "reason": "timeout", "name": "TimeoutError"}
+    assert server.bodies("POST /errors/retry") == [asked]
+
+
+def test_queues_are_shown_with_their_age(server: Server, capsys: Out) -> None:
+    queue = {"step": "erp", "after": "orders", "epoch": 2, "waiting": 7, "oldest_at": 1_000}
+    answer = {"at": 91_000, "waiting": 8, "queues": [queue], "delayed": [{"step": "erp", "count": 1}]}
+    server.answers["GET /flows/orders/queues"] = answer
+    assert main(["flow", "queue", "orders"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"erp +orders +2 +7 +1(\.5)? ?min|erp +orders +2 +7 +90", said), said
+    assert re.search(r"erp +\(next attempt\) +1", said), said
+    assert main(["flow", "queue", "orders", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == answer
+
+
+def test_messages_of_a_queue_are_listed(server: Server, capsys: Out) -> None:
+    message = {"seq": 77, "at": 1_700_000_000_000, "state": "waiting", "size": 12, "execution": "e1"}
+    server.answers["GET /flows/orders/queues/erp/messages"] = page(message)
+    assert main(["flow", "queue", "orders", "erp", "--after", "orders", "--recent"]) == 0
+    said = capsys.readouterr().out
+    assert "77" in said
+    assert "e1" in said
+    asked = server.queries["GET /flows/orders/queues/erp/messages"]
+    assert (asked["after"], asked["which"]) == ("orders", "recent")
+    assert main(["flow", "queue", "orders", "--recent"]) == 2
 
 
 def test_logs_are_lines_for_people_or_programs(server: Server, capsys: Out) -> None:

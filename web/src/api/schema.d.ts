@@ -1060,6 +1060,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/errors/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Errors
+         * @description How many errors match: what retrying all of them would run again.
+         */
+        get: operations["countErrors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/errors/retry": {
         parameters: {
             query?: never;
@@ -1071,7 +1091,7 @@ export interface paths {
         put?: never;
         /**
          * Retry Errors
-         * @description Run the open errors of a flow (of a step, of an execution) again, oldest first.
+         * @description Run the open errors of a flow (of a step, of an execution, of a kind) again, oldest first.
          */
         post: operations["retryErrors"];
         delete?: never;
@@ -1180,6 +1200,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/flows/{name}/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Queues
+         * @description How much waits for each step and for each that comes before it, and since when.
+         */
+        get: operations["listQueues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flows/{name}/queues/{step}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Queue Messages
+         * @description Messages on their way to a step. Looking takes none of them.
+         */
+        get: operations["listQueueMessages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flows/{name}/messages/{seq}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Queued Message
+         * @description The content of a message in the flow's journal, as long as that keeps it.
+         */
+        get: operations["getQueuedMessage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traffic": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Traffic
+         * @description Events and errors of flows in the last minutes, as this server has heard of them from their workers.
+         */
+        get: operations["getTraffic"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1190,8 +1290,30 @@ export interface paths {
         /**
          * Stream Events
          * @description Follow what happens. The first event, ``hello``, comes at once: from then on nothing is missed.
+         *
+         *     Every 15 seconds an event ``beat`` says that the connection is there.
          */
         get: operations["streamEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flows/{name}/watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch Flow
+         * @description Follow messages as they pass: an event ``hello``, then ``passing``, each a `Passing`, whenever something did.
+         */
+        get: operations["watchFlow"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1629,6 +1751,16 @@ export interface components {
              */
             flows: string[];
         };
+        /** DelayedView */
+        DelayedView: {
+            /** Step */
+            step: string;
+            /**
+             * Count
+             * @description Messages that wait for their next attempt.
+             */
+            count: number;
+        };
         /**
          * DeploymentDetail
          * @description A deployment; of a failed one also what its step wrote at last.
@@ -1701,6 +1833,11 @@ export interface components {
             };
             /** Steps */
             steps: components["schemas"]["StepView"][];
+            /**
+             * Heard At
+             * @description When its worker last said how it is; null when it is silent.
+             */
+            heard_at: number | null;
             /** @description Null when it took nobody's place. */
             handover: components["schemas"]["HandoverView"] | null;
             /**
@@ -1786,6 +1923,11 @@ export interface components {
             };
             /** Steps */
             steps: components["schemas"]["StepView"][];
+            /**
+             * Heard At
+             * @description When its worker last said how it is; null when it is silent.
+             */
+            heard_at: number | null;
             /** @description Null when it took nobody's place. */
             handover: components["schemas"]["HandoverView"] | null;
         };
@@ -1842,6 +1984,14 @@ export interface components {
             author: string;
             /** Problems */
             problems: components["schemas"]["Mistake"][];
+        };
+        /** ErrorCount */
+        ErrorCount: {
+            /**
+             * Open
+             * @description Open errors that match.
+             */
+            open: number;
         };
         /**
          * ErrorDetail
@@ -2099,6 +2249,24 @@ export interface components {
              * @description Flows that should run and do not, because their last deployment failed.
              */
             failed: number;
+        };
+        /**
+         * FlowTraffic
+         * @description Numbers of one flow, oldest first.
+         */
+        FlowTraffic: {
+            /** Flow */
+            flow: string;
+            /**
+             * Events
+             * @description Events that its trigger emitted.
+             */
+            events: number[];
+            /**
+             * Errors
+             * @description Messages that its steps failed on.
+             */
+            errors: number[];
         };
         /** FlowVersionDetail */
         FlowVersionDetail: {
@@ -2478,6 +2646,12 @@ export interface components {
              * @enum {string}
              */
             stage: "raw" | "mapped";
+            /**
+             * Masked
+             * @description Values of credentials or variables were in it; their names stand in their place.
+             * @default false
+             */
+            masked?: boolean;
         };
         /**
          * MetaModel
@@ -2823,6 +2997,16 @@ export interface components {
              */
             next: string | null;
         };
+        /** Page[QueuedView] */
+        Page_QueuedView_: {
+            /** Items */
+            items: components["schemas"]["QueuedView"][];
+            /**
+             * Next
+             * @description Give it as `cursor` to get what follows; null at the end.
+             */
+            next: string | null;
+        };
         /** Page[TokenView] */
         Page_TokenView_: {
             /** Items */
@@ -3123,6 +3307,97 @@ export interface components {
             draft_tag: number | null;
         };
         /**
+         * QueueView
+         * @description One queue of a step.
+         */
+        QueueView: {
+            /** Step */
+            step: string;
+            /**
+             * After
+             * @description The step whose messages these are; null: requests, reruns, take-over.
+             */
+            after: string | null;
+            /**
+             * Epoch
+             * @description The deployment whose step has to process them.
+             */
+            epoch: number;
+            /**
+             * Waiting
+             * @description Messages the step has still to process, those at work too.
+             */
+            waiting: number;
+            /**
+             * Oldest At
+             * @description When the oldest of them was stored.
+             */
+            oldest_at: number | null;
+        };
+        /**
+         * QueuedView
+         * @description A message in a queue, without its content.
+         */
+        QueuedView: {
+            /**
+             * Seq
+             * @description Where it is in the journal: `GET /flows/{name}/messages/{seq}` has its content.
+             */
+            seq: number;
+            /**
+             * At
+             * @description When it was stored.
+             */
+            at: number;
+            /** Id */
+            id: string;
+            /** Execution */
+            execution: string;
+            /**
+             * Step
+             * @description The step that emitted it, or, in an inbox, whose it is.
+             */
+            step: string;
+            /**
+             * Size
+             * @description Bytes of its body.
+             */
+            size: number;
+            /**
+             * State
+             * @description `taken`: handed to the step, which has it in its line or works on it.
+             * @enum {string}
+             */
+            state: "waiting" | "taken" | "done";
+            /** Attempt */
+            attempt: number;
+            /**
+             * Rerun
+             * @description Whether a person ran it again.
+             */
+            rerun: boolean;
+        };
+        /**
+         * Queues
+         * @description What a flow has still to process.
+         */
+        Queues: {
+            /**
+             * At
+             * @description When this was so.
+             */
+            at: number;
+            /**
+             * Waiting
+             * @description In all, with what is delayed.
+             */
+            waiting: number;
+            /** Queues */
+            queues: components["schemas"]["QueueView"][];
+            /** Delayed */
+            delayed: components["schemas"]["DelayedView"][];
+        };
+        /**
          * Readiness
          * @description Whether requests can be served; ``waiting`` names the parts that do not answer.
          */
@@ -3229,6 +3504,16 @@ export interface components {
             step?: string | null;
             /** Execution */
             execution?: string | null;
+            /**
+             * Reason
+             * @description Only of this reason, such as `exception`.
+             */
+            reason?: string | null;
+            /**
+             * Name
+             * @description Only of this kind of exception.
+             */
+            name?: string | null;
         };
         /** Rollback */
         Rollback: {
@@ -3500,7 +3785,10 @@ export interface components {
             host: string;
             /** Pid */
             pid: number | null;
-            /** Restarts */
+            /**
+             * Restarts
+             * @description How often its host was started again in this deployment, alone or with all.
+             */
             restarts: number;
             /** Received */
             received: number;
@@ -3509,10 +3797,34 @@ export interface components {
             /** Failed */
             failed: number;
             /**
+             * Received S
+             * @description Messages a second, of late; null when nothing is known yet.
+             */
+            received_s: number | null;
+            /** Emitted S */
+            emitted_s: number | null;
+            /** Failed S */
+            failed_s: number | null;
+            /**
+             * P50 Us
+             * @description Microseconds that half of the messages of the last minute took at most, in mapping and code.
+             */
+            p50_us: number | null;
+            /**
+             * P99 Us
+             * @description The same for 99 of 100.
+             */
+            p99_us: number | null;
+            /**
              * Waiting
              * @description Messages queued for it.
              */
             waiting: number;
+            /**
+             * Oldest At
+             * @description When the oldest message it has still to process was stored.
+             */
+            oldest_at: number | null;
             /**
              * Open
              * @description Calls in progress.
@@ -3614,6 +3926,24 @@ export interface components {
             last_used_at: number | null;
             /** Revoked At */
             revoked_at: number | null;
+        };
+        /**
+         * TrafficView
+         * @description All lists are of one length: at most a quarter of an hour, and no longer than the server runs.
+         */
+        TrafficView: {
+            /**
+             * Every
+             * @description Seconds that one number stands for.
+             */
+            every: number;
+            /**
+             * Until
+             * @description When the last of these stretches ended.
+             */
+            until: number;
+            /** Flows */
+            flows: components["schemas"]["FlowTraffic"][];
         };
         /** Trial */
         Trial: {
@@ -7918,6 +8248,10 @@ export interface operations {
                 state?: ("open" | "retried" | "discarded") | null;
                 /** @description Only of this execution. */
                 execution?: string | null;
+                /** @description Only of this reason, such as `exception`. */
+                reason?: string | null;
+                /** @description Only of this kind of exception. */
+                name?: string | null;
                 /** @description Only those at or after it. */
                 since?: number | null;
             };
@@ -7934,6 +8268,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ErrorView_"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    countErrors: {
+        parameters: {
+            query: {
+                /** @description Letters, digits, `-` and `_`. */
+                flow: string;
+                step?: string | null;
+                execution?: string | null;
+                /** @description Only of this reason, such as `exception`. */
+                reason?: string | null;
+                /** @description Only of this kind of exception. */
+                name?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorCount"];
                 };
             };
             /** @description There is no token, or it does not count. */
@@ -8338,6 +8746,10 @@ export interface operations {
                 tail?: number;
                 /** @description Only this level and those above it. */
                 level?: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+                /** @description Only lines with this text in them. */
+                text?: string | null;
+                /** @description Only lines written while messages of this execution were at work. */
+                execution?: string | null;
                 /** @description Go on with lines as they come. */
                 follow?: boolean;
             };
@@ -8357,6 +8769,292 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": string;
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listQueues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queues"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listQueueMessages: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                cursor?: string | null;
+                /** @description Most items on one page; more than 1000 counts as 1000. */
+                limit?: number;
+                /** @description Those that this step emitted; else those of its inbox. */
+                after?: string | null;
+                /** @description `waiting`: still to be processed, oldest first. `recent`: whatever became of them, newest first. */
+                which?: "waiting" | "recent";
+                /** @description The deployment; what runs by default. */
+                epoch?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+                /** @description The id of a step. */
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_QueuedView_"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getQueuedMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+                seq: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageView"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getTraffic: {
+        parameters: {
+            query?: {
+                /** @description Only of this flow. */
+                flow?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrafficView"];
                 };
             };
             /** @description There is no token, or it does not count. */
@@ -8426,6 +9124,83 @@ export interface operations {
             };
             /** @description There is no token, or it does not count. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    watchFlow: {
+        parameters: {
+            query?: {
+                /** @description Only those that this step emits. */
+                step?: string | null;
+                /** @description Only those that go to this step after it. */
+                to?: string | null;
+                /** @description Only those with this text in the body. */
+                text?: string | null;
+                /** @description Only those for which this JSONata condition is true. */
+                where?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
