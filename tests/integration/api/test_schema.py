@@ -27,7 +27,7 @@ CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
-ENDLESS = {"streamEvents"}
+ENDLESS = {"streamEvents", "watchFlow"}
 
 
 @pytest.fixture
