@@ -6,6 +6,8 @@
 SHELL := /bin/sh
 PYTHON ?=
 ARGS ?=
+# Half of the tests' time goes into waiting for processes, so there are more at once than processors.
+TEST_WORKERS ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) * 3 + 1) / 2 )))
 
 BIN := .venv/bin
 RUN_STAMP := .venv/.headrace-run
@@ -36,7 +38,7 @@ node: $(NODE_STAMP) ## Install Node.js from PyPI, for Node.js components on a ma
 test: $(DEV_STAMP) $(SUITE) ## Run all tests; ARGS="tests/unit -k lint" chooses
 	@$(MAKE) --silent designer || echo "The designer is not built: its tests are left out" >&2
 	@test -n "$(ARGS)" || ! test -e $(WEB_STAMP) || $(NPM) --prefix web test
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(ARGS)
 
 check: $(DEV_STAMP) $(WEB_STAMP) ## Lint, formatting, types, layers, freshness of what is made from code
 	$(BIN)/ruff check .
