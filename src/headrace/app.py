@@ -59,6 +59,7 @@ from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Drained, Recorder
 from headrace.control.redeploys import Redeploys
 from headrace.control.sweep import Sweep
+from headrace.control.tests import Tests
 from headrace.control.tokens import CALLBACK, Tokens
 from headrace.control.variables import Variables
 from headrace.errors import HeadraceError, NotFound, Unavailable
@@ -168,6 +169,7 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
     hosts = Hosts(HOSTS, settings.sandbox, settings.host_uid_base, settings.step_memory)
     design = Design(settings, hosts, variables)
     tokens_ = Tokens(db, secrets, settings.outside_url + CALLBACK)
+    reconciler = Reconciler(db, bus, runtime, settings)
     parts = Parts(
         settings=settings,
         db=db,
@@ -177,7 +179,8 @@ async def _assembled(settings: Settings, ending: Ending, stack: AsyncExitStack) 
         targets=Targets(db, bus),
         facts=Facts(bus),
         metrics=Metrics(),
-        reconciler=Reconciler(db, bus, runtime, settings),
+        reconciler=reconciler,
+        tests=Tests(db, bus, settings, reconciler),
         recorder=Recorder(db, bus, settings, _drained(bus)),
         builds=Builds(db, settings, repositories, _builders(settings, hosts), bus.publish, variables=variables.values),
         credentials=Credentials(db, secrets, design, tokens_),
@@ -233,10 +236,11 @@ class Server:
         parts = self.parts
         http = _Http(self.app)
         async with asyncio.TaskGroup() as group:
-            loops: dict[str, Recorder | Builds | Reconciler | Redeploys | Sweep | Tokens | Design] = {
+            loops: dict[str, Recorder | Builds | Reconciler | Redeploys | Sweep | Tokens | Design | Tests] = {
                 "recorder": parts.recorder,
                 "builds": parts.builds,
                 "reconciler": parts.reconciler,
+                "tests": parts.tests,
                 "redeploys": self.redeploys,
                 "sweep": self.sweep,
                 "tokens": self.tokens,

@@ -131,6 +131,10 @@ class Settings(BaseSettings):
     journal_keep: Duration = Field(
         default=86_400.0, description="How long processed messages stay in the journal, for inspection and replay."
     )
+    test_idle: Duration = Field(
+        default=300.0, description="How long the test deployment of a draft stays warm after its last test."
+    )
+    test_within: Duration = Field(default=120.0, description="How long one test of a draft may take.")
     message_limit: Size = Field(
         default=16 * 1024**2, le=48 * 1024**2, description="Largest message body, as JSON; 48MB at most."
     )

@@ -66,6 +66,7 @@ async def remove_flow(parts: PartsOf, name: FlowName, how: Annotated[Removal, Qu
     removed = await desire.remove(parts.db, name)
     await queues.remove(parts.bus, removed.id)
     parts.changed(removed.id, name)
+    parts.tests.hint()
 
 
 def _moves(view: FlowView) -> bool:

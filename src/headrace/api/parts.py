@@ -25,6 +25,7 @@ from headrace.control.credentials import Credentials
 from headrace.control.design import Design
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Recorder
+from headrace.control.tests import Tests
 from headrace.control.variables import Variables
 from headrace.errors import HeadraceError
 from headrace.settings import Settings
@@ -46,6 +47,7 @@ class Parts:
     facts: Facts
     metrics: Metrics
     reconciler: Reconciler
+    tests: Tests
     recorder: Recorder
     builds: Builds
     credentials: Credentials

@@ -4,7 +4,7 @@
 
 The pointer is remembered for a second; whoever changes a flow says `Targets.forget`, and a journal that refuses the
 old inbox makes the endpoint `Targets.find` it afresh. While a deployment warms up, `find` waits for it a little
-instead of turning events away.
+instead of turning events away. ``<flow>/test`` leads to the test deployment of a flow whose test waits for a request.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from headrace.api.encrypted import Encrypted
 from headrace.api.webhook_room import JOURNAL_SHARE, Measured, Room
 from headrace.bus import journal, subjects
@@ -22,8 +24,9 @@ from headrace.bus.objects import Objects
 from headrace.control.specs import Specs
 from headrace.errors import HeadraceError, NotFound, Refused, Unavailable
 from headrace.flows.deployment import DeploymentSpec
-from headrace.store import deployments, flows
+from headrace.store import deployments, flows, tests
 from headrace.store.database import Database
+from headrace.store.flows import Flow
 
 __all__ = ["Target", "Targets"]
 
@@ -32,6 +35,8 @@ REMEMBER_MOST = 5000
 WARM_WAIT = 10.0
 """Seconds a request waits for a deployment that is warming up."""
 LOOK_AGAIN = 0.05
+TEST = "/test"
+"""End of the address at which a test waits for a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Target:
     """The same, as component code encrypts them."""
     object_bytes: int
     room: Room
+    only: tuple[str, ...] | None = None
+    """The steps that may process what comes in; `None`: all."""
 
 
 class Targets:
@@ -111,16 +118,13 @@ class Targets:
                 found = error
             if len(self._known) >= REMEMBER_MOST:
                 self._known.clear()
-            self._known[name] = (found, self._clock() + REMEMBER)
+            if not name.endswith(TEST):  # there for one request
+                self._known[name] = (found, self._clock() + REMEMBER)
             return found
 
     async def _load(self, name: str) -> Target:
         async with self._db.read() as conn:
-            try:
-                flow = await flows.get(conn, name)
-            except NotFound as error:
-                told = f"there is no flow {name!r}"
-                raise NotFound("unknown-flow", told, next_step="`headrace flow list` shows the flows.") from error
+            flow = await _flow(conn, name)
             deployment = await deployments.current(conn, flow.id)
             if deployment is None and flow.epoch:
                 deployment = await deployments.get(conn, flow.id, flow.epoch)
@@ -148,6 +152,7 @@ class Targets:
                 next_step="Send events to where its trigger listens, or give the flow a webhook trigger.",
             )
         objects = Objects(self._bus, flow_id, spec.object_bytes)
+        only = (trigger.id,) if spec.test else None
         target = Target(
             flow=name,
             flow_id=flow_id,
@@ -164,6 +169,7 @@ class Targets:
             encrypted=Encrypted(objects, *spec.storage_cipher),
             object_bytes=spec.object_bytes,
             room=Room(lambda: self._measure(spec)),
+            only=only,
         )
         if len(self._made) >= REMEMBER_MOST:
             self._made.clear()
@@ -175,3 +181,18 @@ class Targets:
         depth = await journal.depth(self._bus, spec.flow_id, spec.epoch, spec.trigger.id)
         share = int(spec.journal_bytes * JOURNAL_SHARE)
         return Measured(spec.trigger.queue_limit - depth.total, share - int(info["state"]["bytes"]))
+
+
+async def _flow(conn: AsyncConnection, name: str) -> Flow:
+    try:
+        flow = await flows.get(conn, name.removesuffix(TEST))
+    except NotFound as error:
+        told = f"there is no flow {name!r}"
+        raise NotFound("unknown-flow", told, next_step="`headrace flow list` shows the flows.") from error
+    if not name.endswith(TEST):
+        return flow
+    waiting = [test for test in await tests.list_(conn, flow.id) if test.state == "waiting"]
+    if not waiting:
+        told = f"no test of flow {flow.name!r} waits for a request"
+        raise NotFound("no-test-waits", told, next_step="Fetch a sample of its trigger, and send the request then.")
+    return await flows.get_by_id(conn, waiting[0].key)

@@ -114,6 +114,7 @@ class Webhooks:
             body=raw,
             at=now // 1_000_000,
             headers=fields,
+            only=target.only,
             reply_to=answer.subject if answer is not None else None,
         )
         try:

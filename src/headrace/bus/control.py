@@ -18,13 +18,14 @@ import msgspec
 __all__ = ["Command", "Leak", "Phase", "StepState", "Verb", "WorkerState", "decode_state"]
 
 Phase = Literal["warming", "ready", "live", "draining", "drained", "failed", "stopped"]
-Verb = Literal["status", "activate", "quiesce", "stop"]
+Verb = Literal["status", "activate", "quiesce", "fetch", "stop"]
 """
 status    answer with the present state
 activate  ready → live: start the trigger and take messages. Needs the lease; a second call changes nothing
 quiesce   live → draining: stop the trigger, go on with what is queued, → drained when all queues are empty. The phase
           changes when the trigger's host has ended and all it emitted is stored. A worker that finds that another
           epoch has the lease does the same by itself. Delayed messages go to whoever is live when they are due
+fetch     live, in a test deployment: call the trigger until its first event is in the journal, or ``within`` is over
 stop      finish the calls in progress, leave the rest unacknowledged, stop hosts, end the process
 """
 
@@ -35,11 +36,13 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     ``final`` goes with ``stop`` and ``quiesce``: the trigger's ``shutdown`` hook runs, since a person stops the flow or
     the next deployment has another trigger. ``after`` goes with ``activate``: the epoch whose steps are still
     draining; a step with concurrency 1 takes its first message when the step of the same id there has drained.
+    ``within`` goes with ``fetch``: seconds.
     """
 
     verb: Verb
     final: bool = False
     after: int = 0
+    within: float = 0.0
 
 
 class Leak(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,6 +47,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a component says about its message, handed on to the next one as it is."""
     to: str = ""
     """The one of the steps that come after which is to process it; empty: all of them."""
+    only: tuple[str, ...] | None = None
+    """The steps that may process it and what it causes, in a test; `None`: all."""
     passthrough: dict[str, Output] = {}
     attempt: int = 1
     rerun_of: str | None = None

@@ -12,7 +12,8 @@
 
 Plain subjects (not stored): ``worker.<flow id>.<epoch>.do`` (requests to a worker),
 ``worker.<flow id>.<epoch>.state`` (its heartbeat), ``live.<kind>`` (hints for open browsers).
-A flow id is made of lower-case letters and digits; a step id of letters, digits, ``-`` and ``_``.
+A flow id is made of lower-case letters and digits, and ``-test-<number>`` where a draft is tried; a step id of letters,
+digits, ``-`` and ``_``.
 """
 
 from __future__ import annotations

@@ -222,6 +222,7 @@ def _offer(kind: Literal["trigger", "action"], name: str, written: Mapping[str, 
         deprecated=written.get("deprecated") is True,
         help=_help(written.get("help")),
         order=_order(written.get("order")),
+        writes=written.get("sideEffects", kind == "action") is not False,
     )
 
 

@@ -42,7 +42,7 @@ ROOT = {
 OFFER = {
     "title": TEXT, "description": TEXT, "main": TEXT, "fields": OBJECT, "metadata": ANYTHING,
     "dynamicMetadata": ANYTHING, "deprecated": TRUTH, "help": ANYTHING, "order": NUMBER,
-    "autoResolveObjectReferences": TRUTH,
+    "autoResolveObjectReferences": TRUTH, "sideEffects": TRUTH,
 }  # fmt: skip
 TRIGGER = {**OFFER, "type": TEXT}
 FIELD = {

@@ -10,7 +10,7 @@ from headrace.control.object_token import ObjectTokens
 from headrace.errors import Refused
 from headrace.flows import document
 from headrace.flows.deployment import Code, DeploymentSpec, Retry
-from headrace.flows.publish import Resolved, compile_deployment
+from headrace.flows.publish import Resolved, compile_deployment, for_test
 from headrace.settings import Settings
 from headrace.store import components, credentials, deployments, flows
 from headrace.store import variables as store
@@ -45,7 +45,7 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
         runtime_folder="",
     )
     tokens = ObjectTokens.kept_in(settings.object_key_file)
-    return msgspec.structs.replace(
+    compiled = msgspec.structs.replace(
         spec,
         sandbox=settings.sandbox,
         drain_within=settings.drain_within,
@@ -53,11 +53,18 @@ async def compile_row(conn: AsyncConnection, settings: Settings, flow_id: str, e
         inline_limit=settings.inline_limit,
         object_bytes=settings.object_bytes,
         private=tuple(map(str, (*settings.own_dirs, settings.credential_keys))),
-        webhook_url=f"{settings.outside_url}/hooks/{spec.flow}" if spec.trigger.trigger_type == "webhook" else "",
+        webhook_url=_webhook_url(settings, spec),
         storage_url=f"{settings.url}/storage",
         storage_token=tokens.issue(flow_id, epoch),
         storage_cipher=tokens.cipher(flow_id),
     )
+    return for_test(compiled) if compiled.test else compiled
+
+
+def _webhook_url(settings: Settings, spec: DeploymentSpec) -> str:
+    if spec.trigger.trigger_type != "webhook":
+        return ""
+    return f"{settings.outside_url}/hooks/{spec.flow}{'/test' if spec.test else ''}"
 
 
 async def _resolved(conn: AsyncConnection, component: str, revision: int, variables: bool) -> Resolved:

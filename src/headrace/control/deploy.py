@@ -28,6 +28,7 @@ from headrace.control.observe import Key, Observer
 from headrace.control.specs import Specs
 from headrace.errors import HeadraceError, NotFound, Unavailable
 from headrace.flows.transition import carries_over
+from headrace.ids import flow_of_test
 from headrace.runtime.base import Runtime, WorkerRef
 from headrace.settings import Settings
 from headrace.store import deployments
@@ -47,9 +48,11 @@ log = structlog.get_logger("control")
 Changed = TypeVar("Changed")
 
 
-async def ask(bus: Bus, key: Key, verb: Verb, *, final: bool = False, after: int = 0) -> WorkerState:
+async def ask(
+    bus: Bus, key: Key, verb: Verb, *, final: bool = False, after: int = 0, within: float = 0.0
+) -> WorkerState:
     """Tell a worker something and return its state at that moment; `Unavailable` (``no-answer``)."""
-    command = msgspec.json.encode(Command(verb, final, after))
+    command = msgspec.json.encode(Command(verb, final, after, within))
     return decode_state(await bus.request(subjects.worker_do(*key), command, ANSWER_WITHIN))
 
 
@@ -105,6 +108,8 @@ class Deployer:
         self._observer.owning.add(key)
         async with self._journal(flow_id):
             await journal.prepare(self._bus, spec)
+        if (tested := flow_of_test(flow_id)) is not None:
+            await snapshots.copy(self._bus, tested, spec)
         self._observer.prepared.add(key)
 
     async def _start(self, flow_id: str, action: Start) -> None:

@@ -75,6 +75,8 @@ class Offer:
     deprecated: bool = False
     help: Help | None = None
     order: float = 0.0
+    writes: bool = False
+    """A call may change something in the system it talks to: actions do, unless the descriptor says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

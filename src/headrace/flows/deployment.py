@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from headrace.ids import flow_of_test
+
 __all__ = ["CARRY_ALL", "Code", "DeploymentSpec", "Grants", "Retry", "StepSpec"]
 
 CARRY_ALL = "*"
@@ -151,6 +153,11 @@ class DeploymentSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Password and initialisation vector for objects that it encrypts; the same in all deployments of a flow."""
     runtime_folder: str = ""
     """A scratch folder of this deployment's own."""
+
+    @property
+    def test(self) -> bool:
+        """Whether it tries a draft: its trigger is called when it is asked for only, and its hooks never run."""
+        return flow_of_test(self.flow_id) is not None
 
     @property
     def trigger(self) -> StepSpec:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from headrace.flows.deployment import DeploymentSpec, StepSpec
 
 __all__ = ["of_design", "of_step"]
-
-TEST_RUN = re.compile(r"-test-\d+$")
-"""End of a flow id under which a draft is tried."""
 
 
 def of_step(spec: DeploymentSpec, step: StepSpec) -> dict[str, str]:
@@ -24,7 +19,7 @@ def of_step(spec: DeploymentSpec, step: StepSpec) -> dict[str, str]:
         "HEADRACE_STEP": step.id,
         "ELASTICIO_FLOW_ID": spec.flow_id,
         "ELASTICIO_FLOW_VERSION": str(spec.version),
-        "ELASTICIO_FLOW_TYPE": "debug" if TEST_RUN.search(spec.flow_id) else "long_running",
+        "ELASTICIO_FLOW_TYPE": "debug" if spec.test else "long_running",
         "ELASTICIO_STEP_ID": step.id,
         "ELASTICIO_EXEC_ID": deployment,
         "ELASTICIO_CONTAINER_ID": f"{deployment}-{step.id}",

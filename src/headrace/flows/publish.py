@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from headrace.errors import Refused
 from headrace.flows import grants
 from headrace.flows.catalog import Described, Offer
-from headrace.flows.deployment import Code, DeploymentSpec, StepSpec
+from headrace.flows.deployment import Code, DeploymentSpec, Retry, StepSpec
 from headrace.flows.disabled import running
 from headrace.flows.document import Document, Step
 from headrace.flows.graph import Graph, References, carry
 from headrace.flows.mapping import Expression
 
-__all__ = ["LISTENER_PAUSE", "POLL_INTERVAL", "Resolved", "compile_deployment", "references"]
+__all__ = ["LISTENER_PAUSE", "POLL_INTERVAL", "Resolved", "compile_deployment", "for_test", "references"]
 
 POLL_INTERVAL = 60.0
 """Seconds between the calls of a ``polling`` trigger."""
@@ -89,6 +91,17 @@ def compile_deployment(
         stop_within=stop_within,
         runtime_folder=runtime_folder,
     )
+
+
+def for_test(spec: DeploymentSpec) -> DeploymentSpec:
+    """The same to try a draft with: what fails is tried once, nobody waits for an answer, a trigger is called often."""
+    steps = tuple(
+        msgspec.structs.replace(
+            step, retry=Retry(), reply="none", poll_interval=min(step.poll_interval, LISTENER_PAUSE)
+        )
+        for step in spec.steps
+    )
+    return msgspec.structs.replace(spec, steps=steps, rebound=Retry())
 
 
 def references(step: Step) -> References:

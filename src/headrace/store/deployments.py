@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
-from sqlalchemy import case, insert, select
+from sqlalchemy import case, exists, insert, select
 from sqlalchemy import update as sql_update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.errors import NotFound
 from headrace.store.clock import now_ms
+from headrace.store.flows import WORKSPACE
 from headrace.store.rows import columns
 from headrace.store.tables import deployments, flows
 
@@ -42,8 +43,9 @@ State = Literal["warming", "ready", "live", "draining", "standby", "stopped", "f
 ENDED = ("stopped", "failed")
 Strategy = Literal["handover", "restart"]
 """How it takes the place of the live one: see `headrace.control.view.Strategy`."""
-Cause = Literal["", "publish", "start", "rollback", "on-push", "rollout"]
-"""Who wanted it: a person by one of three verbs, a policy, or a rollout; empty: an older server did not note it."""
+Cause = Literal["", "publish", "start", "rollback", "on-push", "rollout", "test"]
+"""Who wanted it: a person by one of three verbs, a policy, a rollout, or a test of a draft.
+Empty: an older server did not note it."""
 
 
 class Handover(TypedDict, total=False):
@@ -159,8 +161,9 @@ async def current(conn: AsyncConnection, flow_id: str) -> Deployment | None:
 
 
 async def active(conn: AsyncConnection) -> list[Deployment]:
-    """All deployments of all flows that have not ended."""
-    found = _select.where(_active).order_by(deployments.c.flow_id, deployments.c.epoch)
+    """All deployments of all flows that have not ended; those that try drafts are left out."""
+    listed = exists().where(flows.c.id == deployments.c.flow_id, flows.c.workspace == WORKSPACE)
+    found = _select.where(_active, listed).order_by(deployments.c.flow_id, deployments.c.epoch)
     return [Deployment(*row) for row in await conn.execute(found)]
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.errors import NotFound
 from headrace.store.facts import apply, position
+from headrace.store.flows import WORKSPACE
 from headrace.store.rows import Cursor, columns
 from headrace.store.tables import execution_messages as messages
 from headrace.store.tables import executions, flows
@@ -116,7 +117,7 @@ async def list_(
     before: str | None = None,
     limit: int = 100,
 ) -> list[Execution]:
-    """Executions that match, newest first; of all flows there still are, without ``flow_id``.
+    """Executions that match, newest first; without ``flow_id`` of all flows there still are, but not of tests.
 
     ``before`` is the `Execution.cursor` of the last one of the page before (or a time in milliseconds).
     """
@@ -124,7 +125,7 @@ async def list_(
     if flow_id is not None:
         found = found.where(executions.c.flow_id == flow_id)
     else:
-        found = found.where(exists().where(flows.c.id == executions.c.flow_id))
+        found = found.where(exists().where(flows.c.id == executions.c.flow_id, flows.c.workspace == WORKSPACE))
     if state is not None:
         found = found.where(_is(state))
     if version is not None:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.errors import NotFound
+from headrace.store.flows import WORKSPACE
 from headrace.store.rows import Cursor, columns
 from headrace.store.tables import failures, flows
 
@@ -66,6 +67,7 @@ class ErrorRecord:
 
 
 _select = select(*columns(failures, ErrorRecord))
+_counted = (failures.c.state == literal_column("'open'"), failures.c.flow_id.not_like("%-test-%"))
 
 
 async def add(conn: AsyncConnection, records: Iterable[ErrorRecord]) -> None:
@@ -93,7 +95,7 @@ async def list_(
     given = {"flow_id": flow_id, "step": step, "state": state, "execution_id": execution_id, "reason": reason}
     found = _select.where(*_matches(given | {"name": name}))
     if flow_id is None:
-        found = found.where(exists().where(flows.c.id == failures.c.flow_id))
+        found = found.where(exists().where(flows.c.id == failures.c.flow_id, flows.c.workspace == WORKSPACE))
     if since is not None:
         found = found.where(failures.c.at >= since)
     if before is not None:
@@ -149,8 +151,8 @@ async def objects(conn: AsyncConnection, flow_id: str) -> set[str]:
 
 
 async def count_open(conn: AsyncConnection, flow_ids: Collection[str] | None = None) -> dict[str, int]:
-    """Open errors by flow id; flows without any are left out."""
-    found = select(failures.c.flow_id, func.count().label("number")).where(failures.c.state == literal_column("'open'"))
+    """Open errors by flow id, without those of tests; flows without any are left out."""
+    found = select(failures.c.flow_id, func.count().label("number")).where(*_counted)
     if flow_ids is not None:
         found = found.where(failures.c.flow_id.in_(flow_ids))
     rows = await conn.execute(found.group_by(failures.c.flow_id))
@@ -158,7 +160,7 @@ async def count_open(conn: AsyncConnection, flow_ids: Collection[str] | None = N
 
 
 async def count_reasons(conn: AsyncConnection) -> dict[tuple[str, str], int]:
-    """Open errors by flow id and reason."""
+    """Open errors by flow id and reason, without those of tests."""
     found = select(failures.c.flow_id, failures.c.reason, func.count().label("number"))
-    found = found.where(failures.c.state == literal_column("'open'")).group_by(failures.c.flow_id, failures.c.reason)
+    found = found.where(*_counted).group_by(failures.c.flow_id, failures.c.reason)
     return {(row.flow_id, row.reason): row.number for row in await conn.execute(found)}

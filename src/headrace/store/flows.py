@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 WORKSPACE = "default"
+TESTS = "tests"
+"""Workspace of the flows under which drafts are tried: no list shows them. Their names are their ids."""
 Wish = Literal["stopped", "running", "suspended"]
 
 
@@ -95,10 +97,20 @@ _flows = select(*columns(flows, Flow))
 _versions = select(*columns(versions, FlowVersion))
 
 
-async def create(conn: AsyncConnection, name: str, *, type: str = "real-time", workspace: str = WORKSPACE) -> Flow:
-    """Make a stopped flow without a draft. `Refused` (``flow-exists``) when the name is taken."""
+async def create(
+    conn: AsyncConnection,
+    name: str,
+    *,
+    type: str = "real-time",
+    workspace: str = WORKSPACE,
+    flow_id: str | None = None,
+) -> Flow:
+    """Make a stopped flow without a draft; its id is a new one unless given.
+
+    `Refused` (``flow-exists``) when the name is taken.
+    """
     values = {
-        "id": new_id(),
+        "id": flow_id or new_id(),
         "name": name,
         "workspace": workspace,
         "type": type,

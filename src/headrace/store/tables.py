@@ -37,6 +37,8 @@ __all__ = [
     "flow_versions",
     "flows",
     "metadata",
+    "samples",
+    "tests",
     "tokens",
     "trace_position",
     "variables",
@@ -195,6 +197,44 @@ deployments = Table(
     Index("ix_deployments_active", "flow_id", sqlite_where=text("state NOT IN ('stopped', 'failed')"),
           postgresql_where=text("state NOT IN ('stopped', 'failed')")),
 )  # fmt: skip
+
+tests = Table(
+    "tests",
+    metadata,
+    Column("flow_id", String, ForeignKey("flows.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("form", String, nullable=False),
+    Column("step", String),
+    Column("fetches", Boolean, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("entry", _json(), nullable=False),
+    Column("author", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("key", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ready_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("execution", String),
+    Column("result", _json()),
+    PrimaryKeyConstraint("flow_id", "number"),
+    Index("ix_tests_open", "flow_id", sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("flow_id", String, ForeignKey("flows.id", ondelete="CASCADE"), nullable=False),
+    Column("step", String, nullable=False),
+    Column("content", _json(), nullable=False),
+    Column("source", String, nullable=False),
+    Column("execution", String),
+    Column("made_with", _json(), nullable=False),
+    Column("author", String, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("flow_id", "step"),
+)
 
 # What the recorder writes has no foreign keys: facts may come in any order, and after their flow is gone.
 

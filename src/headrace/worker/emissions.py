@@ -132,6 +132,7 @@ class Emissions:
             to=to,
             attachments=frame.attachments,
             metadata=frame.metadata,
+            only=message.only,
             passthrough=carried(self._step, message),
             reply_to=message.reply_to,
         )

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any
-
-import msgspec
 
 from headrace.bus.message import Message, Output
+from headrace.bus.visible import as_output, context, outputs
 from headrace.flows.deployment import CARRY_ALL, StepSpec
 from headrace.flows.mapping import EMPTY_BODY, Expression
 
 __all__ = ["Mapped", "Mapper", "carried"]
-
-_encode = msgspec.json.encode
-_decode = msgspec.json.decode
 
 
 class Mapped:
@@ -47,35 +42,14 @@ class Mapper:
         if self._idle or message.stage == "mapped":
             return Mapped(bytes(message.body), -1)
         began = time.perf_counter_ns()
-        context = _context(message)
-        steps = _steps(message, self._needed) if self._reads_steps else None
+        seen = context(message)
+        steps = outputs(message, self._needed) if self._reads_steps else None
         body: bytes | None = bytes(message.body)
-        if self._when is not None and not self._when.test(context, steps):
+        if self._when is not None and not self._when.test(seen, steps):
             body = None
         elif self._input is not None:
-            body = self._input.evaluate(context, steps) or EMPTY_BODY
+            body = self._input.evaluate(seen, steps) or EMPTY_BODY
         return Mapped(body, (time.perf_counter_ns() - began) // 1000)
-
-
-def _context(message: Message) -> bytes:
-    headers = _encode(message.headers) if message.headers else b"{}"
-    attachments = _encode(message.attachments) if message.attachments else b"{}"
-    return b'{"body":%b,"headers":%b,"attachments":%b}' % (bytes(message.body), headers, attachments)
-
-
-def _steps(message: Message, needed: frozenset[str] | None) -> dict[str, Any]:
-    """What ``$steps`` holds: the outputs carried along, and the step just before; decoded where they are read."""
-    outputs = dict(message.passthrough)
-    outputs[message.step] = _as_output(message)
-    return {
-        step: {"body": _decode(output.body), "headers": output.headers, "attachments": output.attachments}
-        for step, output in outputs.items()
-        if needed is None or step in needed
-    }
-
-
-def _as_output(message: Message) -> Output:
-    return Output(body=message.body, large=message.large, headers=message.headers, attachments=message.attachments)
 
 
 def carried(step: StepSpec, message: Message) -> dict[str, Output]:
@@ -84,7 +58,7 @@ def carried(step: StepSpec, message: Message) -> dict[str, Output]:
         return {}
     before = dict(message.passthrough)
     if message.step != step.id and message.stage == "raw":
-        before[message.step] = _as_output(message)
+        before[message.step] = as_output(message)
     if CARRY_ALL in step.carry:
         return before
     return {name: before[name] for name in step.carry if name in before}

@@ -320,9 +320,9 @@ class Step:
             self.log.platform("error", f"journal entry {held.key} is no message and is left out: {error}")
             self.release(held)
             return
-        if message.to and message.to != self.step.id:
+        if not self._is_for_this(message):
             self.received += 1
-            self._endings.skipped(Call(held, message, now_us() - held.stored_us))  # it is for another one
+            self._endings.skipped(Call(held, message, now_us() - held.stored_us))
             return
         complete = message
         if (message.passthrough or message.large is not None) and (missing := lacking(message)):
@@ -343,6 +343,11 @@ class Step:
             self._endings.skipped(call)
             return
         self._open(call, complete, mapped.body)
+
+    def _is_for_this(self, message: Message) -> bool:
+        if message.to and message.to != self.step.id:
+            return False
+        return message.only is None or self.step.id in message.only
 
     def _read(self, held: Held, missing: list[Large]) -> None:
         """Put the message back in front until its large bodies are here."""

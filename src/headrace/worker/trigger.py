@@ -73,6 +73,8 @@ class Trigger:
         self._leak: Leak | None = None
         self._idle = asyncio.Event()
         self._idle.set()
+        self.found = asyncio.Event()
+        """An event is in the journal, or a call has failed, since this was cleared."""
         self.received = self.emitted = self.failed = self.repeats = 0
         self._times: Counts = {}
         """How long the calls of a trigger that is called again and again took."""
@@ -314,6 +316,7 @@ class Trigger:
             at=now_us() // 1000,
             headers=headers,
             to=to,
+            only=() if self._shared.spec.test else None,
             attachments=frame.attachments,
             metadata=frame.metadata,
         )
@@ -330,6 +333,7 @@ class Trigger:
 
     def _stored(self, event: Message, stored: Stored) -> None:
         self.repeats += stored.duplicate
+        self.found.set()
         if not stored.duplicate:
             self.emitted += 1
             for successor in self.successors:
@@ -354,6 +358,7 @@ class Trigger:
             if isinstance(result, Stored):
                 fact = Fact("failed", event.execution, self.step.id, event.id, "", now, 0, result.seq, error=entry.id)
                 self._shared.trace.add(fact)
+                self.found.set()
             else:
                 self.log.platform("warn", f"the error record could not be stored: {result}")
 

@@ -128,7 +128,7 @@ class Worker:
             await undo()
             for clock in clocks:
                 clock.cancel()
-        if self._final:
+        if self._final and not self._spec.test:
             await self._shutdown()
         await self._trace.close()
         self._enter("stopped")
@@ -222,6 +222,8 @@ class Worker:
     def _concerns(self, command: Command) -> bool:
         if command.verb == "activate":
             return self.phase in ("ready", "drained", "draining")
+        if command.verb == "fetch":
+            return self.phase == "live" and self._spec.test
         return self.phase == "live" or self._begun
 
     async def _carry_out(self, command: Command) -> None:
@@ -230,6 +232,8 @@ class Worker:
             try:
                 if command.verb == "activate":
                     await self._activate(command.after)
+                elif command.verb == "fetch":
+                    await self._fetch(command.within)
                 else:
                     await self._quiesce(final=command.final)
                 return
@@ -247,12 +251,12 @@ class Worker:
         fence = await self._lease.revision()
         await self._trigger_ready()
         startup = self._of(self._spec.trigger)
-        if "startup" in (startup.hooks or ()):
+        if "startup" in (startup.hooks or ()) and not self._spec.test:
             await self._hooks.startup(startup.host)
         gates = await Gates.behind(self._bus, self._spec, after) if after else None
         self._count_anew()
         self._begun = True
-        if self._source is not None:
+        if self._source is not None and not self._spec.test:
             await self._source.activate(fence)
         self._on_at = now_us()
         started = (self._take_messages(step, gates, fence) for step in self._steps.values())
@@ -297,10 +301,8 @@ class Worker:
         self._count_anew()
         self._processed_before = self._processed()
         if self._source is not None:
-            self._source.deactivate()
-            await self._source.host.end()
-            await self._source.settled()
-        if final:
+            await self._end_source(self._source)
+        if final and not self._spec.test:
             await self._shutdown()
         if self._taking_due is not None:
             await self._taking_due()
@@ -308,8 +310,31 @@ class Worker:
         self._begun = False
         self._enter("draining")
         self._do(self._drain())
+        self._source_again()
+
+    async def _end_source(self, source: Trigger) -> None:
+        source.deactivate()
+        await source.host.end()
+        await source.settled()
+
+    def _source_again(self) -> None:
+        """A fresh host stands by."""
         if self._source is not None and not self._stop.is_set():
             self._hosts.append(self._group.create_task(self._source.host.run()))
+
+    async def _fetch(self, within: float) -> None:
+        """What else the call emits is stored, too, and processed by nobody."""
+        source = self._source
+        if source is None:
+            return
+        source.found.clear()
+        await source.host.warm(self._spec.ready_within)
+        await source.activate(await self._lease.revision())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await source.found.wait()
+        await self._end_source(source)
+        self._source_again()
 
     async def _drain(self) -> None:
         """Watch the queues empty; soon after a switch that is a matter of milliseconds."""

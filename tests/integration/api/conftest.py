@@ -40,6 +40,7 @@ from headrace.control.design import Design
 from headrace.control.object_token import ObjectTokens
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Recorder
+from headrace.control.tests import Tests
 from headrace.control.tokens import CALLBACK, Tokens
 from headrace.control.variables import Variables
 from headrace.keyring import Keyring
@@ -168,6 +169,7 @@ async def served(settings: Settings, db: Database, bus: Bus, broker: Access) -> 
     design = Design(settings, Hosts(HOSTS, settings.sandbox, settings.host_uid_base, settings.step_memory), variables)
     tokens_ = Tokens(db, secrets, URL + CALLBACK)
     loops = [asyncio.create_task(loop.run()) for loop in (design, tokens_)]
+    reconciler = _Hinted(hinted, db, bus, runtime, settings)
     parts = Parts(
         settings=settings,
         db=db,
@@ -177,7 +179,8 @@ async def served(settings: Settings, db: Database, bus: Bus, broker: Access) -> 
         targets=Targets(db, bus),
         facts=facts,
         metrics=Metrics(),
-        reconciler=_Hinted(hinted, db, bus, runtime, settings),
+        reconciler=reconciler,
+        tests=Tests(db, bus, settings, reconciler),
         recorder=Recorder(db, bus, settings, drained),
         builds=Builds(db, settings, repositories, {}, bus.publish, variables=variables.values),
         credentials=Credentials(db, secrets, design, tokens_),

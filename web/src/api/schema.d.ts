@@ -725,6 +725,104 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/flows/{name}/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Samples
+         * @description The samples of all steps; also of steps that the draft no longer has.
+         */
+        get: operations["listSamples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flows/{name}/samples/{step}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sample
+         * @description The sample of one step.
+         */
+        get: operations["getSample"];
+        /**
+         * Put Sample
+         * @description Give the step a sample, whatever it had. To fetch one, run a test of the step with `fetch`.
+         */
+        put: operations["putSample"];
+        post?: never;
+        /**
+         * Remove Sample
+         * @description Remove the step's sample. Nothing happens when there is none.
+         */
+        delete: operations["removeSample"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flows/{name}/tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tests
+         * @description The tests that are kept, newest first.
+         */
+        get: operations["listTests"];
+        put?: never;
+        /**
+         * Run Test
+         * @description Try the draft (without one: the newest version) in a test deployment. Answers at once; ask for it again.
+         *
+         *     What runs is not touched; component code is really called, with the credentials it has.
+         */
+        post: operations["runTest"];
+        /**
+         * End Tests
+         * @description End the test deployment now, and what runs in it. Results stay. Nothing happens when there is none.
+         */
+        delete: operations["endTests"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flows/{name}/tests/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Test
+         * @description One test, and how far it is.
+         */
+        get: operations["getTest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/flows/{name}/plan": {
         parameters: {
             query?: never;
@@ -2383,6 +2481,18 @@ export interface components {
             outdated: components["schemas"]["OutdatedView"][];
         };
         /**
+         * Given
+         * @description What a test begins with, instead of a sample.
+         */
+        Given: {
+            /** Body */
+            body?: unknown;
+            /** Headers */
+            headers?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * GoneView
          * @description A step that runs and would run no more: its host ends once it has finished what waits for it.
          */
@@ -2752,6 +2862,29 @@ export interface components {
              */
             verify?: boolean;
         };
+        /**
+         * NewSample
+         * @description Either a body, or the execution that it is to be taken from.
+         */
+        NewSample: {
+            /** Body */
+            body?: unknown;
+            /** Headers */
+            headers?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Generated
+             * @description It was made from the step's schema.
+             * @default false
+             */
+            generated?: boolean;
+            /**
+             * Execution
+             * @description Take what the step emitted first in this execution.
+             */
+            execution?: string | null;
+        };
         /** NewToken */
         NewToken: {
             /**
@@ -3001,6 +3134,26 @@ export interface components {
         Page_QueuedView_: {
             /** Items */
             items: components["schemas"]["QueuedView"][];
+            /**
+             * Next
+             * @description Give it as `cursor` to get what follows; null at the end.
+             */
+            next: string | null;
+        };
+        /** Page[SampleView] */
+        Page_SampleView_: {
+            /** Items */
+            items: components["schemas"]["SampleView"][];
+            /**
+             * Next
+             * @description Give it as `cursor` to get what follows; null at the end.
+             */
+            next: string | null;
+        };
+        /** Page[TestView] */
+        Page_TestView_: {
+            /** Items */
+            items: components["schemas"]["TestView"][];
             /**
              * Next
              * @description Give it as `cursor` to get what follows; null at the end.
@@ -3560,6 +3713,70 @@ export interface components {
             /** @description From the oldest revision that would be moved to the latest. */
             commits: components["schemas"]["Commits"];
         };
+        /** RunTest */
+        RunTest: {
+            /**
+             * Form
+             * @description What is called.
+             * @default whole
+             * @enum {string}
+             */
+            form?: "step" | "up-to" | "whole";
+            /**
+             * Step
+             * @description Of `step` and `up-to`.
+             */
+            step?: string | null;
+            /** @description `step`: the step's input, so its mapping is not applied. Else what the trigger is taken to have emitted. Without it the samples of the steps before, or of the trigger. */
+            input?: components["schemas"]["Given"] | null;
+            /**
+             * Fetch
+             * @description `step`: keep what it emits first as its sample.
+             * @default false
+             */
+            fetch?: boolean;
+            /**
+             * Confirm
+             * @description `fetch`: also when the step may change something elsewhere.
+             * @default false
+             */
+            confirm?: boolean;
+        };
+        /** SampleView */
+        SampleView: {
+            /** Step */
+            step: string;
+            /** Body */
+            body: unknown;
+            /** Headers */
+            headers: {
+                [key: string]: unknown;
+            };
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "fetched" | "written" | "generated" | "execution";
+            /**
+             * Execution
+             * @description The one it was taken from.
+             */
+            execution: string | null;
+            /** Author */
+            author: string;
+            /**
+             * Made At
+             * @description Milliseconds since the epoch.
+             */
+            made_at: number;
+            /**
+             * Made With
+             * @description The step and those before it, as they were written then.
+             */
+            made_with: {
+                [key: string]: unknown;
+            }[];
+        };
         /** SandboxStatus */
         SandboxStatus: {
             /** Available */
@@ -3620,6 +3837,23 @@ export interface components {
              * @description Milliseconds since the epoch.
              */
             since: number;
+        };
+        /**
+         * Shown
+         * @description What a message says.
+         */
+        Shown: {
+            /** Body */
+            body: unknown;
+            /** Headers */
+            headers: {
+                [key: string]: unknown;
+            };
+            /**
+             * Large
+             * @description Bytes of a body that is too large to be kept here.
+             */
+            large?: number | null;
         };
         /** Shutdown */
         Shutdown: {
@@ -3711,6 +3945,30 @@ export interface components {
             troubles: string[];
         };
         /**
+         * StepCall
+         * @description One message at one step.
+         */
+        StepCall: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "done" | "skipped" | "failed";
+            /** @description After the mapping; null when it failed, or the step needs none. */
+            input: components["schemas"]["Shown"] | null;
+            /** Outputs */
+            outputs: components["schemas"]["Shown"][];
+            error: components["schemas"]["TestFailure"] | null;
+            /** At */
+            at: number | null;
+            /** Wait Us */
+            wait_us: number;
+            /** Map Us */
+            map_us: number | null;
+            /** Call Us */
+            call_us: number;
+        };
+        /**
          * StepOf
          * @description A step as far as it is filled in.
          */
@@ -3737,6 +3995,41 @@ export interface components {
             };
             /** Credential */
             credential?: string | null;
+        };
+        /** StepProgress */
+        StepProgress: {
+            /** Step */
+            step: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "building" | "starting" | "ready" | "failed";
+        };
+        /**
+         * StepResult
+         * @description What became of a step. `unreached`: it was not asked for, or no message came to it.
+         */
+        StepResult: {
+            /** Id */
+            id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "done" | "skipped" | "failed" | "unreached";
+            /**
+             * Calls
+             * @description The first ones.
+             */
+            calls: components["schemas"]["StepCall"][];
+            /**
+             * Count
+             * @description How many calls there were.
+             */
+            count: number;
+            /** Log */
+            log: components["schemas"]["TestLine"][];
         };
         /** StepSummary */
         StepSummary: {
@@ -3877,6 +4170,140 @@ export interface components {
              * @description Messages that wait until it is resumed.
              */
             waiting: number;
+        };
+        /**
+         * TestDetail
+         * @description A test with what is known of its steps.
+         */
+        TestDetail: {
+            /** Number */
+            number: number;
+            /** Flow */
+            flow: string;
+            /**
+             * Form
+             * @enum {string}
+             */
+            form: "step" | "up-to" | "whole";
+            /** Step */
+            step: string | null;
+            /** Fetch */
+            fetch: boolean;
+            /** Author */
+            author: string;
+            /**
+             * State
+             * @description `waiting`: for the trigger's event. `failed`: a step failed (`step-failed`), or it could not run.
+             * @enum {string}
+             */
+            state: "starting" | "waiting" | "running" | "done" | "failed" | "cancelled";
+            /** Reason */
+            reason: string;
+            /** Message */
+            message: string;
+            /**
+             * Created At
+             * @description Milliseconds since the epoch.
+             */
+            created_at: number;
+            /**
+             * Ready At
+             * @description When all steps were ready.
+             */
+            ready_at: number | null;
+            /** Ended At */
+            ended_at: number | null;
+            /**
+             * Address
+             * @description `waiting` for a webhook: where to send the request.
+             */
+            address: string | null;
+            /**
+             * Progress
+             * @description While it is `starting`.
+             */
+            progress: components["schemas"]["StepProgress"][];
+            /**
+             * Steps
+             * @description When it has ended, in the draft's order.
+             */
+            steps: components["schemas"]["StepResult"][];
+            /**
+             * Made With
+             * @description The steps as they were written when it was run.
+             */
+            made_with: {
+                [key: string]: unknown;
+            }[];
+        };
+        /** TestFailure */
+        TestFailure: {
+            /** Name */
+            name: string;
+            /** Message */
+            message: string;
+            /** Stack */
+            stack: string;
+            /**
+             * Reason
+             * @description As in `errors`; `not-ready`: the step could not be started.
+             */
+            reason: string;
+        };
+        /** TestLine */
+        TestLine: {
+            /**
+             * At
+             * @description Milliseconds since the epoch.
+             */
+            at: number;
+            /** Level */
+            level: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * TestView
+         * @description A test, without its result.
+         */
+        TestView: {
+            /** Number */
+            number: number;
+            /** Flow */
+            flow: string;
+            /**
+             * Form
+             * @enum {string}
+             */
+            form: "step" | "up-to" | "whole";
+            /** Step */
+            step: string | null;
+            /** Fetch */
+            fetch: boolean;
+            /** Author */
+            author: string;
+            /**
+             * State
+             * @description `waiting`: for the trigger's event. `failed`: a step failed (`step-failed`), or it could not run.
+             * @enum {string}
+             */
+            state: "starting" | "waiting" | "running" | "done" | "failed" | "cancelled";
+            /** Reason */
+            reason: string;
+            /** Message */
+            message: string;
+            /**
+             * Created At
+             * @description Milliseconds since the epoch.
+             */
+            created_at: number;
+            /**
+             * Ready At
+             * @description When all steps were ready.
+             */
+            ready_at: number | null;
+            /** Ended At */
+            ended_at: number | null;
         };
         /**
          * Timing
@@ -7116,6 +7543,571 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Evaluated"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listSamples: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                cursor?: string | null;
+                /** @description Most items on one page; more than 1000 counts as 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SampleView_"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getSample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+                /** @description The id of a step. */
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SampleView"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    putSample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+                /** @description The id of a step. */
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSample"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SampleView"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    removeSample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+                /** @description The id of a step. */
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listTests: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                cursor?: string | null;
+                /** @description Most items on one page; more than 1000 counts as 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TestView_"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    runTest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunTest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestDetail"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    endTests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getTest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Letters, digits, `-` and `_`. */
+                name: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestDetail"];
                 };
             };
             /** @description There is no token, or it does not count. */
