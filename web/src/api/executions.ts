@@ -14,7 +14,7 @@ const LOOK_EVERY = 2_000;
 /** An execution that has just begun is recorded a moment later: it is asked for again so often. */
 const NOT_YET = 8;
 
-export type ExecutionFilter = { flow?: string; state?: Execution["state"] };
+export type ExecutionFilter = { flow?: string; state?: Execution["state"]; version?: number };
 
 export const executions = {
   list: (filter: ExecutionFilter) =>

@@ -108,14 +108,24 @@ export function isSettled(state: Deployment["state"]): boolean {
   return state !== "warming" && state !== "ready";
 }
 
-export function publish(name: string, note: string, start: boolean) {
-  return answer(
-    client.POST("/api/v1/flows/{name}/publish", { ...path(name), body: { note: note || null, start: start || null } }),
-  );
+export function publish(name: string, how: { name: string; note: string; start: boolean }) {
+  const body = { name: how.name || null, note: how.note || null, start: how.start || null };
+  return answer(client.POST("/api/v1/flows/{name}/publish", { ...path(name), body }));
+}
+
+/** Call off a deployment that is on its way, until the switch. */
+export function cancelDeployment(name: string, epoch: number) {
+  return answer(client.POST("/api/v1/flows/{name}/cancel", { ...path(name), body: { epoch } }));
 }
 
 export function discardDraft(name: string): Promise<unknown> {
   return answer(client.DELETE("/api/v1/flows/{name}/draft", { params: { path: { name }, query: {} } }));
+}
+
+/** The text of one version. */
+export async function documentOfVersion(name: string, number: number): Promise<string> {
+  const which = { params: { path: { name, number } } };
+  return (await answer(client.GET("/api/v1/flows/{name}/versions/{number}", which))).document;
 }
 
 /** The text of a flow: its draft, else its newest version. */
@@ -123,8 +133,7 @@ export async function documentOf(flow: Flow): Promise<string> {
   if (flow.has_draft || flow.version === null) {
     return (await answer(client.GET("/api/v1/flows/{name}/draft", path(flow.name)))).document;
   }
-  const which = { params: { path: { name: flow.name, number: flow.version } } };
-  return (await answer(client.GET("/api/v1/flows/{name}/versions/{number}", which))).document;
+  return documentOfVersion(flow.name, flow.version);
 }
 
 /** Make the draft of a flow that has none, from its newest version; or find the one there is. */

@@ -21,7 +21,7 @@ export function useLiveEvents(enabled: boolean): void {
       connection.setState({ state: "open" });
       if (missed) void queries.invalidateQueries();
     });
-    for (const kind of ["flow", "component", "credential"]) {
+    for (const kind of ["flow", "component", "credential", "seat"]) {
       source.addEventListener(kind, (event) => heard(queries, kind, event.data));
     }
     source.onerror = () => connection.setState({ state: "lost" });
@@ -31,7 +31,12 @@ export function useLiveEvents(enabled: boolean): void {
 
 /** Query keys begin with the plural of the noun, then its name. */
 function heard(queries: QueryClient, kind: string, data: string): void {
-  const name = (JSON.parse(data) as Record<string, unknown>)[kind];
+  const told = JSON.parse(data) as Record<string, unknown>;
+  const name = told[kind];
+  if (kind === "seat") {
+    void queries.invalidateQueries({ queryKey: ["flows", told.flow, "seat"] });
+    return;
+  }
   void queries.invalidateQueries({ queryKey: [`${kind}s`, "list"] });
   void queries.invalidateQueries({ queryKey: [`${kind}s`, name] });
   if (kind === "component") void queries.invalidateQueries({ queryKey: ["flows"] });

@@ -1,55 +1,93 @@
 import { Button, Group, Modal, Stack, Text } from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
+import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
 import { useLocation } from "wouter";
+import { useStore } from "zustand";
 import { discardDraft, type Flow, flows, saveDraft } from "@/api/flows";
 import { Problem } from "@/api/problem";
-import { type Draft, openDraft } from "@/features/designer/draft";
+import type { Draft } from "@/features/designer/draft";
 import { Editor } from "@/features/designer/Editor";
+import { present } from "@/features/designer/history";
+import { forget, recalled, unsavedIn } from "@/features/designer/memory";
+import { Onlooker } from "@/features/designer/Onlooker";
+import { useDraft } from "@/features/designer/useDraft";
+import { useSeat } from "@/features/designer/useSeat";
 import { Refusal } from "@/ui/Refusal";
+import { Waiting } from "@/ui/Waiting";
 
-/** The draft of a flow, opened once: from then on the browser's text is the one that counts, until it is saved. */
+/** The draft of a flow: to be edited, or, while somebody else does, to be looked at. */
 export function DraftPage({ flow }: { flow: Flow }) {
   const found = useQuery(flows.draft(flow.name));
-  const [draft, setDraft] = useState<Draft | null>(null);
+  const { seat, error, take, taking } = useSeat(flow.name);
+  const draft = useDraft(flow, found, seat?.mine ?? error !== null);
+  if (draft === null && found.error !== null) {
+    const gone = found.error instanceof Problem && found.error.reason === "no-draft";
+    return gone ? <NoDraft flow={flow} /> : <Refusal error={found.error} onRetry={() => void found.refetch()} />;
+  }
+  if (seat !== undefined && !seat.mine && found.data !== undefined) {
+    const looked = { seat, text: found.data.document, onTake: take, taking };
+    return draft === null ? <Onlooker {...looked} unsaved={null} /> : <Resting {...looked} draft={draft} />;
+  }
+  return draft === null ? <Waiting /> : <Editing flow={flow} draft={draft} />;
+}
+
+/** What this page edited before somebody took it over. */
+function Resting({ draft, ...looked }: { draft: Draft } & Omit<Parameters<typeof Onlooker>[0], "unsaved">) {
+  const { history, save } = useStore(draft);
+  return <Onlooker {...looked} unsaved={save === "saved" ? null : present(history)} />;
+}
+
+/** Nothing to edit; unless this browser has something that was never saved. */
+function NoDraft({ flow }: { flow: Flow }) {
+  const [, navigate] = useLocation();
+  const queries = useQueryClient();
+  const kept = recalled(localStorage, flow.id);
+  const unsaved = kept === null ? null : unsavedIn(kept);
+  const bringing = useMutation({
+    mutationFn: (text: string) => saveDraft(flow.name, text, flow.draft_tag),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["flows"] }),
+  });
+  return (
+    <Stack p="md" align="flex-start">
+      <Text>This flow has no draft.</Text>
+      {unsaved !== null && (
+        <Text>
+          An edit of yours was not saved before the draft was published or discarded. It is kept in this browser.
+        </Text>
+      )}
+      {bringing.error && <Refusal error={bringing.error} />}
+      <Group>
+        {unsaved !== null && (
+          <Button loading={bringing.isPending} onClick={() => bringing.mutate(unsaved)}>
+            Make it a draft
+          </Button>
+        )}
+        <Button variant={unsaved === null ? "filled" : "default"} onClick={() => navigate(`/flows/${flow.name}`)}>
+          Show what runs
+        </Button>
+      </Group>
+    </Stack>
+  );
+}
+
+function Editing({ flow, draft }: { flow: Flow; draft: Draft }) {
   const [, navigate] = useLocation();
   const queries = useQueryClient();
   const [discarding, discard] = useDisclosure();
   const leave = () => navigate(`/flows/${flow.name}`);
   const discarded = useMutation({
-    mutationFn: () => discardDraft(flow.name),
+    mutationFn: () => {
+      draft.rest();
+      return discardDraft(flow.name);
+    },
+    onError: draft.wake,
     onSuccess: async () => {
+      forget(localStorage, flow.id);
       leave();
       await queries.invalidateQueries({ queryKey: ["flows"] });
     },
   });
-
-  useEffect(() => {
-    if (found.data === undefined) return;
-    const { document: text, tag, problems, author } = found.data;
-    setDraft((open) => {
-      if (open !== null) open.heard({ text, tag, author }, problems);
-      return (
-        open ??
-        openDraft({ name: flow.name, text, tag, mistakes: problems, save: (now, on) => saveDraft(flow.name, now, on) })
-      );
-    });
-  }, [found.data, flow.name]);
-  useEffect(() => () => void draft?.flush().finally(draft.close), [draft]);
-
-  const gone = found.error instanceof Problem && found.error.reason === "no-draft";
-  if (draft === null) {
-    if (found.error === null) return null;
-    return gone ? (
-      <Group p="md">
-        <Text>This flow has no draft.</Text>
-        <Button onClick={leave}>Show what runs</Button>
-      </Group>
-    ) : (
-      <Refusal error={found.error} onRetry={() => void found.refetch()} />
-    );
-  }
+  useHotkeys([["mod+S", () => void draft.flush()]], [], true); // in fields, too: there the browser would save the page
   return (
     <>
       <Editor flow={flow} draft={draft} onDiscard={discard.open} onLive={leave} />

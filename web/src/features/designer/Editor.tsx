@@ -1,4 +1,4 @@
-import { ActionIcon, Alert, Box, Button, Group, Stack, Text, Title, Tooltip } from "@mantine/core";
+import { ActionIcon, Box, Button, Group, Stack, Title, Tooltip } from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import {
   IconArrowBackUp,
@@ -13,11 +13,14 @@ import { useState } from "react";
 import { useStore } from "zustand";
 import type { Flow } from "@/api/flows";
 import { Chooser, type Chosen } from "@/features/designer/Chooser";
+import { Conflict } from "@/features/designer/Conflict";
 import { type Command, keyLabel } from "@/features/designer/commands";
+import { DraftUpdates } from "@/features/designer/DraftUpdates";
 import type { Draft } from "@/features/designer/draft";
 import { present } from "@/features/designer/history";
 import { MappingPanel } from "@/features/designer/MappingPanel";
-import { placed } from "@/features/designer/mistakes";
+import { type Placed, placed } from "@/features/designer/mistakes";
+import { NewerButton } from "@/features/designer/NewerButton";
 import { Palette } from "@/features/designer/Palette";
 import { Problems } from "@/features/designer/Problems";
 import { PublishPanel } from "@/features/designer/PublishPanel";
@@ -35,6 +38,7 @@ type Beside =
   | { what: "mapping"; id: string }
   | { what: "choose"; after: string | null; between: boolean }
   | { what: "publish" }
+  | { what: "updates" }
   | { what: "text" }
   | null;
 
@@ -69,6 +73,7 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
     const next = steps[at === -1 ? 0 : at + by];
     if (next !== undefined) select(next.id);
   };
+  const go = (mistake: Placed) => (mistake.step ? select(mistake.step) : setBeside({ what: "text" }));
   const add = (between: boolean) =>
     setBeside({ what: "choose", after: selected?.id ?? steps.at(-1)?.id ?? null, between });
   const remove = (id: string) => {
@@ -139,6 +144,13 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
     },
     { id: "save", label: "Save now", keys: "mod+S", enabled: true, perform: () => void draft.flush() },
     { id: "text", label: "Edit the text", keys: "E", enabled: true, perform: () => setBeside({ what: "text" }) },
+    {
+      id: "updates",
+      label: "Newer component code",
+      keys: null,
+      enabled: true,
+      perform: () => setBeside({ what: "updates" }),
+    },
     { id: "publish", label: "Publish", keys: "P", enabled: true, perform: () => setBeside({ what: "publish" }) },
     { id: "discard", label: "Discard the draft", keys: null, enabled: flow.version !== null, perform: onDiscard },
     {
@@ -170,6 +182,7 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
         <Tool command={command("add")} icon={IconPlus} />
         <Tool command={command("palette")} icon={IconCommand} />
         <Group gap="xs" ml="auto">
+          <NewerButton flow={flow} onClick={() => setBeside({ what: "updates" })} />
           <Tool command={command("discard")} icon={IconTrash} />
           <Button size="xs" variant="default" onClick={() => setBeside({ what: "text" })}>
             Text
@@ -183,31 +196,7 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
           </Button>
         </Group>
       </Group>
-      {theirs !== null && (
-        <Alert
-          color="orange"
-          mx="md"
-          mb="xs"
-          title={`${theirs.author || "Somebody"} changed this draft meanwhile`}
-          role="alert"
-        >
-          <Group>
-            <Text size="sm">
-              {theirs.text === null
-                ? "It was published or discarded."
-                : "Both texts are kept until you choose; undo goes back to yours."}
-            </Text>
-            <Button size="xs" variant="default" onClick={() => draft.settle("mine")}>
-              Go on with mine
-            </Button>
-            {theirs.text !== null && (
-              <Button size="xs" variant="default" onClick={() => draft.settle("theirs")}>
-                Take theirs
-              </Button>
-            )}
-          </Group>
-        </Alert>
-      )}
+      {theirs !== null && <Conflict flow={flow} draft={draft} theirs={theirs} />}
       <Group flex={1} mih={0} gap={0} align="stretch" wrap="nowrap">
         <Box flex={1} miw={0} pos="relative" {...(beside === null ? {} : { visibleFrom: "sm" })}>
           {document === null ? (
@@ -271,8 +260,9 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
               />
             )}
             {beside.what === "publish" && (
-              <PublishPanel flow={flow} flush={draft.flush} onClose={() => setBeside(null)} onLive={onLive} />
+              <PublishPanel flow={flow} draft={draft} onGo={go} onClose={() => setBeside(null)} onLive={onLive} />
             )}
+            {beside.what === "updates" && <DraftUpdates flow={flow} draft={draft} onClose={() => setBeside(null)} />}
             {beside.what === "text" && (
               <TextPanel text={text} onChange={(next) => draft.replace(next, "text")} onClose={() => setBeside(null)} />
             )}
@@ -281,10 +271,7 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
       </Group>
       {mistakes.length > 0 && (
         <Box style={{ borderTop: "1px solid var(--mantine-color-default-border)" }}>
-          <Problems
-            mistakes={mistakes}
-            onGo={(mistake) => (mistake.step ? select(mistake.step) : setBeside({ what: "text" }))}
-          />
+          <Problems mistakes={mistakes} onGo={go} />
         </Box>
       )}
       <Palette commands={commands} opened={palette} onClose={paletteIs.close} />

@@ -4,6 +4,8 @@ import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { type Deployment, type Flow, flows, openedDraft } from "@/api/flows";
 import { DraftPage } from "@/features/designer/DraftPage";
+import { NewerButton } from "@/features/designer/NewerButton";
+import { OnItsWay } from "@/features/designer/OnItsWay";
 import { type Beside, RunningFlow } from "@/features/designer/RunningFlow";
 import { FlowMenu } from "@/features/flows/FlowMenu";
 import { flowState } from "@/features/flows/flowState";
@@ -21,6 +23,7 @@ export default function FlowPage({ name, editing }: { name: string; editing: boo
   return (
     <Stack h="100%" gap={0}>
       <Head flow={flow.data} editing={editing} onBeside={setBeside} />
+      {!editing && <OnItsWay flow={flow.data} />}
       <Box flex={1} mih={0}>
         {editing ? (
           <DraftPage flow={flow.data} />
@@ -60,6 +63,7 @@ function Head({ flow, editing, onBeside }: { flow: Flow; editing: boolean; onBes
       <Group gap="xs">
         {!editing && flow.version !== null && (
           <>
+            <NewerButton flow={flow} onClick={() => onBeside("updates")} />
             <Button size="xs" variant="default" onClick={() => onBeside("log")}>
               Log
             </Button>

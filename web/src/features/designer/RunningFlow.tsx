@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Flow, flows } from "@/api/flows";
 import { LogPanel } from "@/features/designer/LogPanel";
+import { RunningUpdates } from "@/features/designer/RunningUpdates";
 import { useRates } from "@/features/designer/rates";
 import { StepPanel } from "@/features/designer/StepPanel";
 import { VersionsPanel } from "@/features/designer/VersionsPanel";
@@ -12,7 +13,7 @@ import { Empty } from "@/ui/Empty";
 import { Refusal } from "@/ui/Refusal";
 import { Waiting } from "@/ui/Waiting";
 
-export type Beside = "log" | "versions" | null;
+export type Beside = "log" | "versions" | "updates" | null;
 
 interface Props {
   flow: Flow;
@@ -60,6 +61,7 @@ export function RunningFlow({ flow, readAt, beside, onBeside }: Props) {
               onClose={() => onBeside(null)}
             />
           )}
+          {beside === "updates" && <RunningUpdates flow={flow} onClose={() => onBeside(null)} />}
           {beside === "versions" && <VersionsPanel flow={flow} onClose={() => onBeside(null)} />}
           {beside === null && step !== undefined && (
             <>

@@ -11,12 +11,13 @@ function stale(theirs: string | null) {
   return new Problem(409, { reason: "stale-draft", detail: "changed", draft });
 }
 
-function opened(memory = new Map<string, string>()) {
+function opened(memory = new Map<string, string>(), server = TEXT, tag = 1) {
   const save = vi.fn(async (_text: string, tag: number) => ({ flow: "f", tag: tag + 1, created: false, problems: [] }));
   const draft = openDraft({
-    name: "f",
-    text: TEXT,
-    tag: 1,
+    id: "f",
+    text: server,
+    tag,
+    author: "grace",
     mistakes: [],
     save,
     memory: { getItem: (key) => memory.get(key) ?? null, setItem: (key, value) => void memory.set(key, value) },
@@ -127,10 +128,100 @@ describe("a draft", () => {
     expect(second.text()).toContain("one");
   });
 
+  it("that was not saved before a reload is saved after it", async () => {
+    const first = opened();
+    first.save.mockRejectedValue(new Offline(null));
+    first.draft.change(setKey("a", "note", "only here"));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(first.state()).toBe("offline");
+    first.draft.close();
+    const second = opened(first.memory);
+    expect([second.text().includes("only here"), second.state()]).toEqual([true, "changed"]);
+    await vi.runAllTimersAsync();
+    expect(second.save).toHaveBeenCalledWith(second.text(), 1);
+    expect(second.state()).toBe("saved");
+    expect(opened(first.memory, second.text()).state()).toBe("saved");
+  });
+
+  it("that was not saved before a reload is compared with what somebody else saved meanwhile", async () => {
+    const first = opened();
+    first.draft.change(setKey("a", "note", "only here"));
+    first.draft.close();
+    for (const reload of [1, 2]) {
+      const again = opened(first.memory, "flow: f\nsteps: []\n", 7);
+      await vi.runAllTimersAsync();
+      expect([reload, again.state(), again.save.mock.calls.length]).toEqual([reload, "conflict", 0]);
+      expect(again.draft.getState().theirs?.author).toBe("grace");
+      again.draft.change(setKey("a", "name", "more"));
+      again.draft.close();
+    }
+    const last = opened(first.memory, "flow: f\nsteps: []\n", 7);
+    last.draft.settle("mine");
+    await vi.runAllTimersAsync();
+    expect(last.save).toHaveBeenCalledWith(last.text(), 7);
+    expect(last.text()).toContain("only here");
+  });
+
+  it("goes on after its own publish as a new draft, and hears nothing of that as news", async () => {
+    const { draft, save, text, state } = opened();
+    draft.change(setKey("a", "note", "published"));
+    const published = draft.publish(async () => {
+      draft.heard({ text: null, tag: 3, author: "me" }, []);
+      return { draft_tag: 3 };
+    });
+    await vi.runAllTimersAsync();
+    await published;
+    draft.heard({ text: null, tag: 3, author: "me" }, []);
+    expect([state(), draft.getState().tag, save.mock.calls.length]).toEqual(["saved", 3, 1]);
+    await draft.flush();
+    expect(save).toHaveBeenCalledTimes(1);
+    draft.change(setKey("a", "note", "the next"));
+    await vi.runAllTimersAsync();
+    expect(save).toHaveBeenLastCalledWith(text(), 3);
+    expect(state()).toBe("saved");
+  });
+
+  it("is not published while something of it is not saved", async () => {
+    const { draft, save } = opened();
+    save.mockRejectedValue(new Offline(null));
+    draft.change(setKey("a", "note", "x"));
+    const act = vi.fn(async () => ({ draft_tag: 3 }));
+    await expect(draft.publish(act)).rejects.toThrow("does not answer");
+    expect(act).not.toHaveBeenCalled();
+    draft.close();
+  });
+
+  it("rests while somebody else edits, keeps what was not saved, and compares it afterwards", async () => {
+    const { draft, save, text, state } = opened();
+    draft.change(setKey("a", "note", "mine"));
+    draft.rest();
+    await vi.runAllTimersAsync();
+    await draft.flush();
+    expect([save.mock.calls.length, state()]).toEqual([0, "changed"]);
+    draft.heard({ text: "flow: f\nsteps: []\n", tag: 5, author: "grace" }, []);
+    expect(text()).toContain("mine");
+    draft.wake();
+    expect([state(), draft.getState().theirs?.author]).toEqual(["conflict", "grace"]);
+  });
+
+  it("that rested with nothing unsaved takes what was saved meanwhile; else saves when it wakes", async () => {
+    const idle = opened();
+    idle.draft.rest();
+    idle.draft.heard({ text: "flow: f\nsteps: []\n", tag: 5, author: "grace" }, []);
+    idle.draft.wake();
+    expect([idle.text(), idle.state()]).toEqual(["flow: f\nsteps: []\n", "saved"]);
+    const busy = opened();
+    busy.draft.change(setKey("a", "note", "mine"));
+    busy.draft.rest();
+    busy.draft.wake();
+    await vi.runAllTimersAsync();
+    expect([busy.state(), busy.save.mock.calls.length]).toEqual(["saved", 1]);
+  });
+
   it("forgets its oldest texts when the browser has no more room", () => {
     const memory = new Map<string, string>();
     const draft = openDraft({
-      name: "f",
+      id: "f",
       text: TEXT,
       tag: 1,
       mistakes: [],

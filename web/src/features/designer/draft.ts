@@ -8,11 +8,15 @@
  *                                            ├── signed out ──▶ offline ──after signing in──▶ saving
  *                                            ├── somebody else saved ──▶ conflict ──a person chooses──▶ saving
  *                                            └── refused ──▶ failed ──next change──▶ changed
+ *
+ * What is not saved is kept in the browser, with what the server had, until it is: over a reload, too. While somebody
+ * else has the draft's seat it rests: nothing is saved, and nothing is lost.
  */
 import { createStore, type StoreApi } from "zustand";
 import { isSignedOut, type Mistake, Offline, Problem } from "@/api/problem";
 import type { components } from "@/api/schema";
-import { begun, changedTo, type History, present, recalled, redone, undone } from "@/features/designer/history";
+import { begun, changedTo, type History, present, redone, undone } from "@/features/designer/history";
+import { type Kept, type Memory, recalled, remember, unsavedIn } from "@/features/designer/memory";
 import { type Change, changed } from "@/graph/document";
 
 type Saved = components["schemas"]["SavedDraft"];
@@ -45,6 +49,16 @@ export interface Draft extends StoreApi<DraftState> {
   redo(): void;
   /** Save now what is not saved yet. */
   flush(): Promise<void>;
+  /**
+   * Publish what is seen: save, then `act`. Throws what kept it from being saved, else what `act` throws. The answer of
+   * `act` says how to go on editing.
+   */
+  publish<T extends { draft_tag: number | null }>(act: () => Promise<T>): Promise<T>;
+  /** Go on with this tag: the draft is what is shown, by a wish of ours. */
+  rebase(tag: number): void;
+  /** Save nothing until `wake`; somebody else edits. */
+  rest(): void;
+  wake(): void;
   /** End a conflict: go on with what somebody else saved, or put one's own text in its place. */
   settle(whose: "mine" | "theirs"): void;
   /** Somebody else saved: take it if nothing of ours would be lost. */
@@ -53,32 +67,54 @@ export interface Draft extends StoreApi<DraftState> {
 }
 
 interface Options {
-  name: string;
+  /** Of the flow. */
+  id: string;
   text: string;
   tag: number;
+  /** Who saved it. */
+  author?: string;
   mistakes: Mistake[];
   save: (text: string, tag: number) => Promise<Saved>;
   /** Where the history is kept over a reload. */
-  memory?: Pick<Storage, "getItem" | "setItem">;
+  memory?: Memory;
 }
 
 const SAVE_AFTER = 400;
 const AGAIN_AFTER = 1_500;
 
-export function openDraft({ name, text, tag, mistakes, save, memory = localStorage }: Options): Draft {
-  const key = `headrace.history.${name}`;
-  const history = recalled(memory.getItem(key), text) ?? begun(text);
+export function openDraft({ id, text, tag, author = "", mistakes, save, memory = localStorage }: Options): Draft {
+  const kept = recalled(memory, id);
+  const history = historyOf(kept, text);
   const store = createStore<DraftState>(() => ({ history, tag, save: "saved", error: null, mistakes, theirs: null }));
   let timer: ReturnType<typeof setTimeout> | undefined;
   let saving: Promise<void> | null = null;
+  let resting = false;
+  let publishing = false;
+  /** What was heard while it rested. */
+  let missed: [Theirs, Mistake[]] | null = null;
   /** What the server has; null: no draft. */
   let stored: string | null = text;
 
   const text_ = () => present(store.getState().history);
 
+  if (text_() !== text) {
+    // Not saved before the page was left. If the server still has what it was made of, it is saved now.
+    if (kept?.stored === text) {
+      store.setState({ save: "changed" });
+      later(0);
+    } else {
+      stored = kept?.stored ?? null;
+      store.setState({ save: "conflict", theirs: { text, tag, author } });
+    }
+  }
+
+  function keep(): void {
+    remember(memory, id, store.getState().history, stored);
+  }
+
   function enter(next: History): void {
     store.setState({ history: next });
-    remember(memory, key, next);
+    keep();
     if (store.getState().save === "conflict") return;
     store.setState({ save: text_() === stored && saving === null ? "saved" : "changed" });
     later(SAVE_AFTER);
@@ -91,6 +127,7 @@ export function openDraft({ name, text, tag, mistakes, save, memory = localStora
 
   function flush(): Promise<void> {
     clearTimeout(timer);
+    if (resting) return Promise.resolve();
     saving ??= saveAll().finally(() => {
       saving = null;
     });
@@ -98,13 +135,14 @@ export function openDraft({ name, text, tag, mistakes, save, memory = localStora
   }
 
   async function saveAll(): Promise<void> {
-    while (text_() !== stored && store.getState().save !== "conflict") {
+    while (text_() !== stored && store.getState().save !== "conflict" && !resting) {
       const mine = text_();
       store.setState({ save: "saving" });
       try {
         const saved = await save(mine, store.getState().tag);
         stored = mine;
         store.setState({ tag: saved.tag, mistakes: saved.problems, error: null });
+        keep();
       } catch (error) {
         refused(error as Error);
         return;
@@ -125,6 +163,21 @@ export function openDraft({ name, text, tag, mistakes, save, memory = localStora
     }
   }
 
+  function heard(theirs: Theirs, theirMistakes: Mistake[]): void {
+    const { tag: known, save: state, history: mine } = store.getState();
+    if (resting) missed = [theirs, theirMistakes];
+    if (theirs.tag <= known || resting || publishing || saving !== null || state === "conflict") return;
+    if (state !== "saved" || theirs.text === null) {
+      clearTimeout(timer);
+      store.setState({ save: "conflict", theirs });
+      return;
+    }
+    stored = theirs.text;
+    store.setState({ tag: theirs.tag, mistakes: theirMistakes });
+    if (theirs.text === text_()) return;
+    enter(changedTo(mine, theirs.text));
+  }
+
   return {
     ...store,
     change: (change, group) => enter(changedTo(store.getState().history, changed(text_(), change), group ?? null)),
@@ -132,6 +185,33 @@ export function openDraft({ name, text, tag, mistakes, save, memory = localStora
     undo: () => enter(undone(store.getState().history)),
     redo: () => enter(redone(store.getState().history)),
     flush,
+    async publish(act) {
+      await flush();
+      const { save: state, error } = store.getState();
+      if (state !== "saved")
+        throw error ?? new Error("The draft was changed elsewhere: choose which text it is to be.");
+      publishing = true;
+      try {
+        const answer = await act();
+        if (answer.draft_tag !== null) store.setState({ tag: answer.draft_tag });
+        return answer;
+      } finally {
+        publishing = false;
+      }
+    },
+    rebase(now) {
+      if (now > store.getState().tag) store.setState({ tag: now });
+    },
+    rest() {
+      clearTimeout(timer);
+      resting = true;
+    },
+    wake() {
+      resting = false;
+      if (missed !== null) heard(...missed);
+      missed = null;
+      if (store.getState().save !== "conflict" && text_() !== stored) later(0);
+    },
     settle(whose) {
       const { theirs, history: mine } = store.getState();
       if (theirs === null) return;
@@ -139,34 +219,14 @@ export function openDraft({ name, text, tag, mistakes, save, memory = localStora
       store.setState({ theirs: null, tag: theirs.tag, error: null, save: "changed" });
       enter(whose === "theirs" && theirs.text !== null ? changedTo(mine, theirs.text) : mine);
     },
-    heard(theirs, theirMistakes) {
-      const { tag: known, save: state, history: mine } = store.getState();
-      if (theirs.tag <= known || saving !== null || state === "conflict") return;
-      if (state !== "saved" || theirs.text === null) {
-        clearTimeout(timer);
-        store.setState({ save: "conflict", theirs });
-        return;
-      }
-      stored = theirs.text;
-      store.setState({ tag: theirs.tag, mistakes: theirMistakes });
-      enter(changedTo(mine, theirs.text));
-    },
+    heard,
     close: () => clearTimeout(timer),
   };
 }
 
-/** As much of the past as the browser has room for. */
-function remember(memory: Pick<Storage, "setItem">, key: string, history: History): void {
-  let { texts, at } = history;
-  while (texts.length > 0) {
-    try {
-      memory.setItem(key, JSON.stringify({ texts, at }));
-      return;
-    } catch {
-      const forgotten = Math.ceil(texts.length / 2);
-      if (forgotten > at) return;
-      texts = texts.slice(forgotten);
-      at -= forgotten;
-    }
-  }
+/** The one that was kept, if it is of this text, or has something in it that was never saved. */
+function historyOf(kept: Kept | null, text: string): History {
+  if (kept === null) return begun(text);
+  const { texts, at } = kept;
+  return texts[at] === text || unsavedIn(kept) !== null ? { texts, at, group: null } : begun(text);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { begun, changedTo, present, recalled, redone, undone } from "@/features/designer/history";
+import { begun, changedTo, present, redone, undone } from "@/features/designer/history";
 
 describe("history", () => {
   it("goes back and forth through every change", () => {
@@ -30,20 +30,5 @@ describe("history", () => {
   it("does not count what changes nothing", () => {
     const history = begun("a");
     expect(changedTo(history, "a")).toBe(history);
-  });
-
-  it("is recalled only for the text it belongs to", () => {
-    const history = undone(changedTo(changedTo(begun("a"), "b"), "c"));
-    const kept = JSON.stringify(history);
-    expect(recalled(kept, "b")).toEqual({ ...history, group: null });
-    for (const [text, bad] of [
-      ["c", kept],
-      ["b", "{"],
-      ["b", '{"texts": 1}'],
-      ["b", "null"],
-      ["b", null],
-    ] as const) {
-      expect(recalled(bad, text)).toBeNull();
-    }
   });
 });

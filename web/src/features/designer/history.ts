@@ -31,15 +31,3 @@ export function undone(history: History): History {
 export function redone(history: History): History {
   return history.at === history.texts.length - 1 ? history : { ...history, at: history.at + 1, group: null };
 }
-
-/** The history that a browser kept, if its present is `text`; else what is in it is of another draft. */
-export function recalled(kept: string | null, text: string): History | null {
-  if (kept === null) return null;
-  try {
-    const { texts, at } = JSON.parse(kept) as History;
-    const readable = Array.isArray(texts) && texts.every((each) => typeof each === "string");
-    return readable && texts[at] === text ? { texts, at, group: null } : null;
-  } catch {
-    return null;
-  }
-}

@@ -1,4 +1,4 @@
-import { Anchor, Badge, ScrollArea, Select, Table, Text } from "@mantine/core";
+import { Anchor, Badge, Button, ScrollArea, Select, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { type Execution, type ExecutionFilter, executions } from "@/api/executions";
@@ -15,9 +15,11 @@ export const STATE_COLORS = { running: "blue", done: "teal", failed: "red" } as 
 export default function ExecutionsPage() {
   const [filter, setFilter] = useFilter();
   const state = STATES.find((each) => each === filter("state"));
+  const version = Number(filter("version"));
   const wanted: ExecutionFilter = {
     ...(filter("flow") ? { flow: filter("flow") } : {}),
     ...(state ? { state } : {}),
+    ...(version > 0 ? { version } : {}),
   };
   const names = useQuery(flows.list()).data?.map((flow) => flow.name) ?? [];
   const tools = (
@@ -39,6 +41,11 @@ export default function ExecutionsPage() {
         onChange={(value) => setFilter("state", value)}
         clearable
       />
+      {version > 0 && (
+        <Button size="sm" variant="default" onClick={() => setFilter("version", null)}>
+          {`Only version ${version} ×`}
+        </Button>
+      )}
     </>
   );
   return (
