@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -103,26 +106,36 @@ def test_a_first_flow_from_nothing_to_live_events_and_its_next_version(desk: Des
     expect(plan.get_by_text("stamp 1 → 2")).to_be_visible()
     desk.look("publish")
     plan.get_by_role("button", name="Close").click()
-    sent = 1
-    with httpx.Client() as client:
-
-        def send() -> None:
-            nonlocal sent
-            answer = client.post(f"{desk.url}/hooks/first", json={"n": sent})
-            assert answer.status_code == 202
-            sent += 1
-
-        send()
+    with sending(f"{desk.url}/hooks/first") as sent:
         publish(page)
-        for _ in range(20):
-            send()
-    expect(page.get_by_text("version 2", exact=True)).to_be_visible()
-    done = until(lambda: _done(desk, "first", sent), what="every event executed once")
-    assert done
+        expect(page.get_by_text("version 2", exact=True)).to_be_visible()
+    assert len(sent) > 10
+    assert set(sent) == {202}, "every event is accepted, before, during and after the switch"
+    assert until(lambda: _done(desk, "first", 1 + len(sent)), what="every event executed once")
+
+
+@contextmanager
+def sending(url: str) -> Iterator[list[int]]:
+    """An event after the other, as fast as they are answered; the answers' statuses."""
+    statuses: list[int] = []
+    enough = threading.Event()
+
+    def send() -> None:
+        with httpx.Client(timeout=20) as client:
+            while not enough.wait(0.02):
+                statuses.append(client.post(url, json={"n": len(statuses)}).status_code)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        enough.set()
+        thread.join()
 
 
 def _done(desk: Desk, flow: str, count: int) -> bool:
-    executions = desk.running.json("executions", "--flow", flow, "--limit", "100")
+    executions = desk.running.json("executions", "--flow", flow, "--limit", "1000")
     found = executions["items"] if isinstance(executions, dict) else executions
     return len(found) == count and {each["state"] for each in found} == {"done"}
 

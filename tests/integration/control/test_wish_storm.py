@@ -87,3 +87,40 @@ async def test_wishes_at_any_moment_never_silence_the_flow_nor_run_it_twice(stag
     assert [row.state for row in (await stage.rows(flow_id)).values()].count("live") == 1
     assert watch.most == 1
     assert watch.longest < SWITCH_WITHIN
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+async def test_publishes_cancelled_at_any_moment_end_or_are_live_and_the_flow_is_never_silent(
+    stage: Stage, seed: int
+) -> None:
+    chance = random.Random(seed)
+    await push(stage.db)
+    flow_id = await stage.publish()
+    await stage.reaches(flow_id, "live")
+    stage.runtime.warm_up = warm_up = 0.2
+    watch = Watch(stage, flow_id)
+    watching = asyncio.create_task(watch.run())
+    cancelled = set()
+    for number in range(6):
+        await publish(stage, flow_id, number)
+        stage.hint(flow_id)
+        # Around the moment of the switch, which comes a warm-up after the publish.
+        await asyncio.sleep(warm_up * chance.choice([0.2, 0.9, 1.0, 1.1, 1.2]) + chance.random() * 0.04)
+        try:
+            cancelled.add((await desire.cancel(stage.db, "orders", author="ada")).deployment.epoch)
+        except Refused as error:
+            assert error.reason in ("switched", "nothing-to-cancel"), error
+        stage.hint(flow_id)
+
+    async def settled() -> bool:
+        rows = await stage.rows(flow_id)
+        newest = max(epoch for epoch in rows if epoch not in cancelled)
+        return rows[newest].state == "live" and all(rows[epoch].state == "stopped" for epoch in cancelled)
+
+    await stage.eventually(settled, "the last that was not cancelled is live")
+    watching.cancel()
+    await asyncio.wait([watching])
+    rows = await stage.rows(flow_id)
+    assert all(rows[epoch].live_at is None and rows[epoch].reason == "cancelled by ada" for epoch in cancelled)
+    assert watch.most == 1
+    assert watch.longest < SWITCH_WITHIN

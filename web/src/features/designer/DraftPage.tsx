@@ -9,7 +9,7 @@ import type { Draft } from "@/features/designer/draft";
 import { Editor } from "@/features/designer/Editor";
 import { present } from "@/features/designer/history";
 import { forget, recalled, unsavedIn } from "@/features/designer/memory";
-import { Onlooker } from "@/features/designer/Onlooker";
+import { Onlooker, type OnlookerProps } from "@/features/designer/Onlooker";
 import { useDraft } from "@/features/designer/useDraft";
 import { useSeat } from "@/features/designer/useSeat";
 import { Refusal } from "@/ui/Refusal";
@@ -26,14 +26,16 @@ export function DraftPage({ flow }: { flow: Flow }) {
   }
   if (seat !== undefined && !seat.mine && found.data !== undefined) {
     const looked = { seat, text: found.data.document, onTake: take, taking };
-    return draft === null ? <Onlooker {...looked} unsaved={null} /> : <Resting {...looked} draft={draft} />;
+    if (draft !== null) return <Resting {...looked} flow={flow} draft={draft} />;
+    return flow.has_draft ? <Onlooker {...looked} unsaved={null} /> : <NoDraft flow={flow} />;
   }
   return draft === null ? <Waiting /> : <Editing flow={flow} draft={draft} />;
 }
 
 /** What this page edited before somebody took it over. */
-function Resting({ draft, ...looked }: { draft: Draft } & Omit<Parameters<typeof Onlooker>[0], "unsaved">) {
+function Resting({ flow, draft, ...looked }: { flow: Flow; draft: Draft } & Omit<OnlookerProps, "unsaved">) {
   const { history, save } = useStore(draft);
+  if (!flow.has_draft && save === "saved") return <NoDraft flow={flow} />;
   return <Onlooker {...looked} unsaved={save === "saved" ? null : present(history)} />;
 }
 
@@ -49,7 +51,11 @@ function NoDraft({ flow }: { flow: Flow }) {
   });
   return (
     <Stack p="md" align="flex-start">
-      <Text>This flow has no draft.</Text>
+      <Text>
+        {flow.draft_author && flow.version !== null
+          ? `${flow.draft_author} published or discarded the draft; the newest version is ${flow.version}.`
+          : "This flow has no draft."}
+      </Text>
       {unsaved !== null && (
         <Text>
           An edit of yours was not saved before the draft was published or discarded. It is kept in this browser.

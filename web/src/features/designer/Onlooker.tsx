@@ -7,7 +7,7 @@ import { read } from "@/graph/document";
 import { Empty } from "@/ui/Empty";
 import { moment } from "@/ui/when";
 
-interface Props {
+export interface OnlookerProps {
   /** As it is saved. */
   text: string;
   seat: Seat;
@@ -18,7 +18,7 @@ interface Props {
 }
 
 /** A draft that somebody else edits: it can be looked at, and taken over. */
-export function Onlooker({ text, seat, unsaved, onTake, taking }: Props) {
+export function Onlooker({ text, seat, unsaved, onTake, taking }: OnlookerProps) {
   const [selected, setSelected] = useState<string | null>(null);
   const document = read(text);
   const step = document?.steps.find((each) => each.id === selected);
@@ -34,7 +34,7 @@ export function Onlooker({ text, seat, unsaved, onTake, taking }: Props) {
         mx="md"
         mb="xs"
         role="status"
-        title={`${seat.author} edits this draft, since ${moment(seat.since)}`}
+        title={`Somebody signed in as “${seat.author}” edits this draft, since ${moment(seat.since)}`}
       >
         <Group>
           <Text size="sm">

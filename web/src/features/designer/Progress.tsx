@@ -105,7 +105,7 @@ function Lines({ told }: { told: Line[] }) {
                   {line.stage}
                 </Badge>
               )}
-              {line.note && (
+              {line.note && line.stage !== "failed" && (
                 <Text size="xs" c="dimmed">
                   {line.note}
                 </Text>
@@ -157,12 +157,12 @@ function Outcome({ how, deployment, old, onLive }: OutcomeProps) {
       return (
         <Alert color="red" title={runs ? "It failed; what ran before still runs" : "It failed"} role="alert">
           <Stack gap="xs">
-            <Text size="sm">
-              {failed_step && <b>{failed_step}: </b>}
+            <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+              {failed_step && !reason.includes(failed_step) && <b>{failed_step}: </b>}
               {reason}
             </Text>
             {log.length > 0 && (
-              <Code block aria-label="Log" tabIndex={0}>
+              <Code block aria-label="Log" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
                 {log.join("\n")}
               </Code>
             )}

@@ -36,7 +36,7 @@ export function PublishPanel({ flow, draft, onGo, onClose, onLive }: Props) {
   const published = publishing.data;
   return (
     <Panel title="Publish" onClose={onClose}>
-      <ScrollArea flex={1} mih={0} type="auto">
+      <ScrollArea flex={1} mih={0} type="auto" scrollbars="y">
         <Stack p="sm">
           {published?.deployment ? (
             <Progress

@@ -32,7 +32,7 @@ export function UpdatesPanel({ updates, onUpdate, updating = false, onClose }: P
   const named = updates.filter((each) => !each.follows);
   return (
     <Panel title="Newer component code" onClose={onClose}>
-      <ScrollArea flex={1} mih={0} type="auto">
+      <ScrollArea flex={1} mih={0} type="auto" scrollbars="y">
         <Stack p="sm">
           <Text size="sm" c="dimmed">
             A step that says latest takes the newest built revision whenever the flow is published or started. One that

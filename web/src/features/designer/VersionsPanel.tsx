@@ -22,7 +22,7 @@ export function VersionsPanel({ flow, onClose }: { flow: Flow; onClose: () => vo
   const numbers = versions.data?.map((each) => each.number) ?? [];
   return (
     <Panel title="Versions" onClose={onClose}>
-      <ScrollArea flex={1} mih={0} type="auto">
+      <ScrollArea flex={1} mih={0} type="auto" scrollbars="y">
         <Stack p="sm">
           {rolling.error && <Refusal error={rolling.error} />}
           {rolling.data?.deployment && (
