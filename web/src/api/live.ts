@@ -21,7 +21,7 @@ export function useLiveEvents(enabled: boolean): void {
       connection.setState({ state: "open" });
       if (missed) void queries.invalidateQueries();
     });
-    for (const kind of ["flow", "component", "credential", "seat"]) {
+    for (const kind of ["flow", "component", "credential", "seat", "test", "sample"]) {
       source.addEventListener(kind, (event) => heard(queries, kind, event.data));
     }
     source.onerror = () => connection.setState({ state: "lost" });
@@ -29,12 +29,16 @@ export function useLiveEvents(enabled: boolean): void {
   }, [enabled, queries]);
 }
 
+/** What of a flow an event of this kind is about. */
+const OF_A_FLOW: Record<string, string> = { seat: "seat", test: "tests", sample: "samples" };
+
 /** Query keys begin with the plural of the noun, then its name. */
 function heard(queries: QueryClient, kind: string, data: string): void {
   const told = JSON.parse(data) as Record<string, unknown>;
   const name = told[kind];
-  if (kind === "seat") {
-    void queries.invalidateQueries({ queryKey: ["flows", told.flow, "seat"] });
+  const part = OF_A_FLOW[kind];
+  if (part !== undefined) {
+    void queries.invalidateQueries({ queryKey: ["flows", told.flow, part] });
     return;
   }
   void queries.invalidateQueries({ queryKey: [`${kind}s`, "list"] });

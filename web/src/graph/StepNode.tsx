@@ -28,6 +28,10 @@ export interface StepOutcome {
   count: number;
   /** Microseconds in the component's code. */
   took: number;
+  /** In place of the state, when nothing has come to the step yet. */
+  label?: string;
+  /** Why it no longer counts. */
+  stale?: string | null;
 }
 
 export interface StepNodeData extends StepAbout, Record<string, unknown> {
@@ -99,11 +103,12 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
       )}
       {outcome !== null && (
         <Group gap={8} mt={4}>
-          <Badge size="xs" variant="light" color={OUTCOME_COLORS[outcome.state]}>
-            {outcome.state}
+          <Badge size="xs" variant={outcome.stale ? "outline" : "light"} color={OUTCOME_COLORS[outcome.state]}>
+            {outcome.label ?? outcome.state}
           </Badge>
-          <Figure label="messages" value={`${outcome.count}`} />
-          <Figure label="in its code" value={span(outcome.took)} />
+          {outcome.count > 0 && <Figure label="messages" value={`${outcome.count}`} />}
+          {outcome.took > 0 && <Figure label="in its code" value={span(outcome.took)} />}
+          {outcome.stale && <Figure label={outcome.stale} value="stale" />}
         </Group>
       )}
       {live?.warning && (

@@ -26,7 +26,10 @@ import { Problems } from "@/features/designer/Problems";
 import { PublishPanel } from "@/features/designer/PublishPanel";
 import { SaveBadge } from "@/features/designer/SaveBadge";
 import { StepPanel } from "@/features/designer/StepPanel";
+import { StepTests } from "@/features/designer/StepTests";
+import { TestPanel } from "@/features/designer/TestPanel";
 import { TextPanel } from "@/features/designer/TextPanel";
+import { outcomeOf, testCommands, useTesting } from "@/features/designer/testing";
 import { useClipboard } from "@/features/designer/useClipboard";
 import { Canvas } from "@/graph/Canvas";
 import { addStep, freeId, insertStep, pasteSteps, read, removeStep, stepsIn, stepText } from "@/graph/document";
@@ -39,6 +42,7 @@ type Beside =
   | { what: "choose"; after: string | null; between: boolean }
   | { what: "publish" }
   | { what: "updates" }
+  | { what: "test"; id: string | null }
   | { what: "text" }
   | null;
 
@@ -62,12 +66,15 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
   const mistakes = placed(told, document);
   const steps = document === null ? [] : inOrder(document.steps);
   const selected =
-    beside?.what === "step" || beside?.what === "mapping"
+    beside?.what === "step" || beside?.what === "mapping" || beside?.what === "test"
       ? (steps.find((step) => step.id === beside.id) ?? null)
       : null;
   const trigger = steps.find((step) => step.kind === "trigger");
 
-  const select = (id: string | null) => setBeside(id === null ? null : { what: "step", id });
+  const testing = useTesting(flow.name, draft.flush);
+  const showTest = (id: string | null) => setBeside({ what: "test", id });
+  const select = (id: string | null) =>
+    setBeside(id === null ? null : { what: beside?.what === "test" ? "test" : "step", id });
   const move = (by: number) => {
     const at = steps.findIndex((step) => step.id === selected?.id);
     const next = steps[at === -1 ? 0 : at + by];
@@ -151,6 +158,7 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
       enabled: true,
       perform: () => setBeside({ what: "updates" }),
     },
+    ...testCommands(testing, selected, showTest),
     { id: "publish", label: "Publish", keys: "P", enabled: true, perform: () => setBeside({ what: "publish" }) },
     { id: "discard", label: "Discard the draft", keys: null, enabled: flow.version !== null, perform: onDiscard },
     {
@@ -187,6 +195,9 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
           <Button size="xs" variant="default" onClick={() => setBeside({ what: "text" })}>
             Text
           </Button>
+          <Button size="xs" variant="default" onClick={() => showTest(selected?.id ?? null)}>
+            Test
+          </Button>
           <Button
             size="xs"
             leftSection={<IconRocket size={16} aria-hidden />}
@@ -218,6 +229,7 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
               onAdd={(after) => setBeside({ what: "choose", after, between: false })}
               about={(step) => ({
                 mistakes: mistakes.filter((each) => each.step === step.id && each.severity === "error").length,
+                outcome: outcomeOf(testing.test, document, step.id),
               })}
             />
           )}
@@ -248,6 +260,17 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
                 onRenamed={select}
                 onMap={() => setBeside({ what: "mapping", id: selected.id })}
                 onRemove={() => remove(selected.id)}
+                onClose={() => setBeside(null)}
+              >
+                <StepTests {...{ testing, document }} step={selected} onShow={() => showTest(selected.id)} />
+              </StepPanel>
+            )}
+            {beside.what === "test" && document !== null && (
+              <TestPanel
+                testing={testing}
+                document={document}
+                step={selected}
+                onSelect={showTest}
                 onClose={() => setBeside(null)}
               />
             )}

@@ -18,6 +18,7 @@ import { useRef, useState } from "react";
 import { components } from "@/api/components";
 import { executions } from "@/api/executions";
 import { expressions } from "@/api/expressions";
+import { tests } from "@/api/tests";
 import { Picker } from "@/features/designer/Picker";
 import { type Content, generated, outputs, type Sample, sampleFor } from "@/features/designer/sample";
 import { type Change, type FlowDocument, type Step, setKey } from "@/graph/document";
@@ -93,7 +94,7 @@ export function MappingPanel({ document, step, mistake, onChange, onClose }: Pro
   );
 }
 
-/** What was typed, else the newest execution of the flow, else what the steps before say they give. */
+/** What was typed, else the samples of the steps before, else the newest execution, else what they say they give. */
 function useSample(document: FlowDocument, step: Step): [Sample, (sample: Sample | null) => void] {
   const [own, setOwn] = useState<Sample | null>(null);
   const newest = useQuery(executions.list({ flow: document.flow })).data?.items[0];
@@ -107,7 +108,10 @@ function useSample(document: FlowDocument, step: Step): [Sample, (sample: Sample
     }),
     enabled: previous !== undefined,
   });
-  const real = execution.data && sampleFor(document, step, outputs(execution.data.processed));
+  const kept = Object.fromEntries(
+    (useQuery(tests.samples(document.flow)).data ?? []).map(({ step: id, body, headers }) => [id, { body, headers }]),
+  );
+  const real = sampleFor(document, step, { ...outputs(execution.data?.processed ?? []), ...kept });
   const made = model.data?.gives ? { message: { body: generated(model.data.gives), headers: {} }, steps: {} } : null;
   return [own ?? real ?? made ?? NOTHING, setOwn];
 }

@@ -15,7 +15,7 @@ import {
 } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { components, selected } from "@/api/components";
 import { credentials } from "@/api/credentials";
 import { FieldInput } from "@/features/designer/FieldInput";
@@ -37,6 +37,8 @@ interface Props {
   onMap: () => void;
   onRemove: () => void;
   onClose: () => void;
+  /** Above what is written. */
+  children?: ReactNode;
 }
 
 /** Everything that is written of one step, beside the canvas. */
@@ -64,6 +66,7 @@ export function StepPanel(props: Props) {
               {each.message}
             </Text>
           ))}
+          {props.children}
           <Identity {...props} />
           <Source {...props} />
           <Fields {...props} />

@@ -1,0 +1,338 @@
+import {
+  Alert,
+  Badge,
+  Button,
+  Code,
+  Divider,
+  Group,
+  Loader,
+  NavLink,
+  ScrollArea,
+  Stack,
+  Text,
+  Title,
+} from "@mantine/core";
+import { IconPlayerPlay, IconPlayerSkipForward, IconPlayerStop, IconPlayerTrackNext } from "@tabler/icons-react";
+import { hasEnded, type StepCall, type StepResult, type TestDetail } from "@/api/tests";
+import { lacksSample, mayWrite, SampleCard, useKept } from "@/features/designer/SampleCard";
+import { named, resultOf, type Testing } from "@/features/designer/testing";
+import type { FlowDocument, Step } from "@/graph/document";
+import { inOrder } from "@/graph/layout";
+import { stale } from "@/graph/stale";
+import { Json } from "@/ui/Json";
+import { Panel } from "@/ui/Panel";
+import { Refusal } from "@/ui/Refusal";
+import { tone } from "@/ui/tone";
+import { span } from "@/ui/when";
+
+interface Props {
+  testing: Testing;
+  document: FlowDocument;
+  /** The step it is about; null: the draft as a whole. */
+  step: Step | null;
+  onSelect: (id: string | null) => void;
+  onClose: () => void;
+}
+
+const COLORS = { done: "teal", skipped: "gray", failed: "red", unreached: "gray" } as const;
+
+/** Trying the draft beside what runs: what to call, on which sample, and what came out, step by step. */
+export function TestPanel({ testing, document, step, onSelect, onClose }: Props) {
+  const { test } = testing;
+  return (
+    <Panel
+      title={step === null ? "Test" : `Test of ${step.name || step.id}`}
+      label="Test"
+      closeLabel="Close the test"
+      onClose={onClose}
+      tools={
+        step !== null && (
+          <Button size="compact-xs" variant="subtle" onClick={() => onSelect(null)}>
+            Whole draft
+          </Button>
+        )
+      }
+    >
+      <ScrollArea flex={1} mih={0} type="auto">
+        <Stack p="sm" gap="sm">
+          <Buttons testing={testing} step={step} />
+          <Text size="xs" c="dimmed">
+            What runs is not touched. Component code is really called, with the credentials it has: it may change
+            something in the systems it talks to.
+          </Text>
+          <Refused testing={testing} onSelect={onSelect} />
+          {test !== null && <Progress test={test} onEnd={testing.end} />}
+          {step !== null && (
+            <>
+              <Divider />
+              <SampleCard testing={testing} document={document} step={step} />
+            </>
+          )}
+          {test !== null && (
+            <>
+              <Divider />
+              {step === null ? (
+                <Steps {...{ test, document, onSelect }} />
+              ) : (
+                <Result test={test} document={document} step={step} flow={testing.flow} />
+              )}
+            </>
+          )}
+        </Stack>
+      </ScrollArea>
+    </Panel>
+  );
+}
+
+function Buttons({ testing, step }: { testing: Testing; step: Step | null }) {
+  const { busy, run } = testing;
+  return (
+    <Group gap="xs">
+      {step !== null && (
+        <Button
+          size="xs"
+          disabled={busy}
+          leftSection={<IconPlayerPlay size={14} aria-hidden />}
+          onClick={() => run({ form: "step", step: step.id })}
+        >
+          Run this step
+        </Button>
+      )}
+      {step?.kind === "action" && (
+        <Button
+          size="xs"
+          variant="light"
+          disabled={busy}
+          leftSection={<IconPlayerTrackNext size={14} aria-hidden />}
+          onClick={() => run({ form: "up-to", step: step.id })}
+        >
+          Up to here
+        </Button>
+      )}
+      <Button
+        size="xs"
+        variant={step === null ? "filled" : "light"}
+        disabled={busy}
+        leftSection={<IconPlayerSkipForward size={14} aria-hidden />}
+        onClick={() => run({ form: "whole" })}
+      >
+        Run the whole draft
+      </Button>
+    </Group>
+  );
+}
+
+/** A step that may change something elsewhere is called for its sample only when a person says so. */
+function Refused({ testing, onSelect }: { testing: Testing; onSelect: (id: string) => void }) {
+  const { error, asked } = testing;
+  if (error === null) return null;
+  const lacking = lacksSample(error);
+  if (lacking !== null) {
+    return (
+      <Stack gap="xs" align="flex-start">
+        <Refusal error={error} />
+        <Button size="xs" variant="light" onClick={() => onSelect(lacking)}>{`Get a sample of ${lacking}`}</Button>
+      </Stack>
+    );
+  }
+  if (!mayWrite(error) || asked === null) return <Refusal error={error} />;
+  return (
+    <Alert color="orange" role="alert" title="It may change something there">
+      <Stack gap="xs" align="flex-start">
+        <Text size="sm">{error.message}</Text>
+        <Button size="xs" color="orange" variant="light" onClick={() => testing.run({ ...asked, confirm: true })}>
+          Call it for real
+        </Button>
+      </Stack>
+    </Alert>
+  );
+}
+
+function Progress({ test, onEnd }: { test: TestDetail; onEnd: () => void }) {
+  const ended = hasEnded(test);
+  const took = test.ended_at === null ? null : test.ended_at - test.created_at;
+  return (
+    <Stack gap="xs" component="section" aria-label="Progress" aria-live="polite">
+      <Group gap="xs">
+        {!ended && <Loader size={14} role="status" aria-label="It runs" />}
+        <Text size="sm" fw={600}>{`Test ${test.number}: ${named(test)}`}</Text>
+        <Badge
+          size="sm"
+          variant="light"
+          color={test.state === "done" ? "teal" : test.state === "failed" ? "red" : "gray"}
+        >
+          {test.state}
+        </Badge>
+        {took !== null && <Text size="xs" c="dimmed">{`in ${span(took * 1000)}`}</Text>}
+        {!ended && (
+          <Button
+            size="compact-xs"
+            variant="subtle"
+            color="red"
+            leftSection={<IconPlayerStop size={12} />}
+            onClick={onEnd}
+          >
+            Stop
+          </Button>
+        )}
+      </Group>
+      {test.progress.length > 0 && (
+        <Group gap={6}>
+          {test.progress.map((each) => (
+            <Badge
+              key={each.step}
+              size="sm"
+              variant="dot"
+              color={each.state === "ready" ? "teal" : each.state === "failed" ? "red" : "blue"}
+            >
+              {`${each.step} ${each.state}`}
+            </Badge>
+          ))}
+        </Group>
+      )}
+      {test.address !== null && (
+        <Alert color="blue" title="Waiting for a request" p="xs">
+          <Text size="sm">Send one to this address now:</Text>
+          <Code block>{test.address}</Code>
+        </Alert>
+      )}
+      {test.state === "waiting" && test.address === null && (
+        <Text size="sm">Waiting for the trigger’s first event.</Text>
+      )}
+      {test.message !== "" && (
+        <Text size="sm" {...(test.state === "failed" ? { c: tone("red") } : {})}>
+          {test.message}
+        </Text>
+      )}
+    </Stack>
+  );
+}
+
+function Steps(props: { test: TestDetail; document: FlowDocument; onSelect: (id: string) => void }) {
+  const { test, document, onSelect } = props;
+  return (
+    <Stack gap={0} component="section" aria-label="Steps">
+      <Title order={3} size="h6" mb={4}>
+        Steps
+      </Title>
+      {inOrder(document.steps).map((step) => {
+        const result = resultOf(test, step.id);
+        const why = result === null ? null : stale(test.made_with, document, step.id);
+        const took = result?.calls.reduce((sum, call) => sum + call.call_us, 0) ?? 0;
+        return (
+          <NavLink
+            key={step.id}
+            component="button"
+            label={step.name || step.id}
+            description={why === null ? (result?.calls[0]?.error?.message ?? undefined) : `stale: ${why}`}
+            rightSection={
+              result !== null && (
+                <Group gap="xs">
+                  {took > 0 && <Text size="xs">{span(took)}</Text>}
+                  <Badge size="sm" variant={why === null ? "light" : "outline"} color={COLORS[result.state]}>
+                    {result.state === "unreached" ? "not called" : result.state}
+                  </Badge>
+                </Group>
+              )
+            }
+            onClick={() => onSelect(step.id)}
+          />
+        );
+      })}
+    </Stack>
+  );
+}
+
+function Result(props: { test: TestDetail; document: FlowDocument; step: Step; flow: string }) {
+  const { test, document, step, flow } = props;
+  const kept = useKept(flow, step.id);
+  const result = resultOf(test, step.id);
+  if (result === null) return null;
+  const why = stale(test.made_with, document, step.id);
+  return (
+    <Stack gap="xs" component="section" aria-label={`Result of ${step.id}`}>
+      <Group gap="xs">
+        <Title order={3} size="h6">{`Result of test ${test.number}`}</Title>
+        <Badge size="sm" variant={why === null ? "light" : "outline"} color={COLORS[result.state]}>
+          {result.state === "unreached" ? "not called" : result.state}
+        </Badge>
+        {why !== null && (
+          <Badge size="sm" variant="outline" color="orange">
+            stale
+          </Badge>
+        )}
+      </Group>
+      {why !== null && <Text size="xs">{`It may be another one now: ${why}.`}</Text>}
+      {result.count > result.calls.length && (
+        <Text size="xs">{`The first ${result.calls.length} of ${result.count} calls:`}</Text>
+      )}
+      {result.calls.map((call, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the calls of a test that has ended stay as they are
+        <Call key={index} call={call} onKeep={({ body, headers }) => kept.mutate({ body, headers })} />
+      ))}
+      <Log result={result} />
+    </Stack>
+  );
+}
+
+function Call({ call, onKeep }: { call: StepCall; onKeep: (output: StepCall["outputs"][number]) => void }) {
+  return (
+    <Stack gap={6}>
+      {call.call_us > 0 && (
+        <Text size="xs" c="dimmed">
+          {`${span(call.call_us)} in its code`}
+          {call.map_us !== null && `, ${span(call.map_us)} in the mapping`}
+        </Text>
+      )}
+      {call.error !== null && (
+        <Alert color="red" p="xs" title={`${call.error.name}: ${call.error.message}`}>
+          {call.error.stack !== "" && (
+            <Code block style={{ maxHeight: 200, overflow: "auto" }} tabIndex={0}>
+              {call.error.stack}
+            </Code>
+          )}
+        </Alert>
+      )}
+      {call.input !== null && (
+        <>
+          <Text size="xs" fw={600}>
+            Input
+          </Text>
+          <Json value={call.input.large === null ? call.input.body : `${call.input.large} bytes, too many to show`} />
+        </>
+      )}
+      {call.outputs.map((output, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the outputs of a call that has ended stay as they are
+        <Stack gap={4} key={index}>
+          <Group gap="xs" justify="space-between">
+            <Text size="xs" fw={600}>
+              {call.outputs.length === 1 ? "Output" : `Output ${index + 1}`}
+            </Text>
+            {output.large === null && (
+              <Button size="compact-xs" variant="subtle" onClick={() => onKeep(output)}>
+                Keep as sample
+              </Button>
+            )}
+          </Group>
+          <Json value={output.large === null ? output.body : `${output.large} bytes, too many to show`} />
+        </Stack>
+      ))}
+      {call.state === "skipped" && <Text size="sm">Its condition was false on this message.</Text>}
+      {call.state === "done" && call.outputs.length === 0 && <Text size="sm">It emitted nothing.</Text>}
+    </Stack>
+  );
+}
+
+function Log({ result }: { result: StepResult }) {
+  if (result.log.length === 0) return null;
+  return (
+    <>
+      <Text size="xs" fw={600}>
+        Log
+      </Text>
+      <Code block style={{ maxHeight: 200, overflow: "auto" }} tabIndex={0}>
+        {result.log.map((line) => `${line.level.padEnd(5)} ${line.text}`).join("\n")}
+      </Code>
+    </>
+  );
+}
