@@ -18,6 +18,7 @@ import { type Command, keyLabel } from "@/features/designer/commands";
 import { DraftUpdates } from "@/features/designer/DraftUpdates";
 import type { Draft } from "@/features/designer/draft";
 import { present } from "@/features/designer/history";
+import { jumpTo } from "@/features/designer/jump";
 import { MappingPanel } from "@/features/designer/MappingPanel";
 import { type Placed, placed } from "@/features/designer/mistakes";
 import { NewerButton } from "@/features/designer/NewerButton";
@@ -80,7 +81,11 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
     const next = steps[at === -1 ? 0 : at + by];
     if (next !== undefined) select(next.id);
   };
-  const go = (mistake: Placed) => (mistake.step ? select(mistake.step) : setBeside({ what: "text" }));
+  const go = (mistake: Placed) => {
+    if (mistake.step === null) return setBeside({ what: "text" });
+    select(mistake.step);
+    jumpTo(mistake.message);
+  };
   const add = (between: boolean) =>
     setBeside({ what: "choose", after: selected?.id ?? steps.at(-1)?.id ?? null, between });
   const remove = (id: string) => {

@@ -56,13 +56,15 @@ export function PublishPanel({ flow, draft, onGo, onClose, onLive }: Props) {
               {plan.error && <Refusal error={plan.error} onRetry={() => void plan.refetch()} />}
               {plan.isPending && <Skeleton h={160} role="status" aria-label="Working out the plan" />}
               {plan.data && <PlanText plan={plan.data} document={read(present(history))} onGo={onGo} />}
-              <TextInput
-                label="Name"
-                description="What to call the version beside its number; may stay empty."
-                value={name}
-                onChange={(event) => setName(event.currentTarget.value)}
-                maxLength={80}
-              />
+              {plan.data?.source !== "version" && (
+                <TextInput
+                  label="Name"
+                  description="What to call the version beside its number; may stay empty."
+                  value={name}
+                  onChange={(event) => setName(event.currentTarget.value)}
+                  maxLength={80}
+                />
+              )}
               <Textarea
                 label="Note"
                 description="What changed, for the list of versions."
@@ -90,7 +92,9 @@ export function PublishPanel({ flow, draft, onGo, onClose, onLive }: Props) {
             loading={publishing.isPending}
             disabled={!plan.data || plan.data.blockers.length > 0 || save === "conflict"}
           >
-            {plan.data ? `Publish version ${plan.data.next_version}` : "Publish"}
+            {plan.data
+              ? `Publish version ${plan.data.next_version}${plan.data.source === "version" ? " again" : ""}`
+              : "Publish"}
           </Button>
         </Stack>
       )}

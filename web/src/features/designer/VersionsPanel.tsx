@@ -89,7 +89,7 @@ function Runs({ flow, version }: { flow: string; version: Version }) {
   if (version.executions === 0) {
     return (
       <Text size="sm" c="dimmed">
-        {version.deployments.length === 0 ? "It never ran." : "No executions are kept."}
+        {version.deployments.length === 0 ? "It was never started." : "No executions."}
       </Text>
     );
   }
