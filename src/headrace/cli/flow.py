@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from headrace.cli import cancel, deployment, draft, files, publish, queue, version, wish
+from headrace.cli import cancel, deployment, draft, files, publish, queue, trial, version, wish
 from headrace.cli.client import at
 from headrace.cli.mistakes import CORRECT, errors_of, mistakes, tell, without_errors
 from headrace.cli.options import Data, Json, Yes
@@ -282,6 +282,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "edit": draft.edit,
     "diff": draft.diff,
     "apply": apply,
+    "test": trial.test,
+    "sample": trial.sample,
     "publish": publish.publish,
     "rollback": publish.rollback,
     "cancel": cancel.cancel,
