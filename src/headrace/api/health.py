@@ -12,6 +12,7 @@ from starlette.responses import Response
 from headrace.api.parts import Parts, PartsOf
 from headrace.api.shapes import Answer
 from headrace.errors import HeadraceError
+from headrace.ids import flow_of_test
 from headrace.store import deployments, failures, flows
 
 __all__ = ["router"]
@@ -70,6 +71,7 @@ async def get_metrics(parts: PartsOf) -> Response:
         states: dict[str, int] = Counter(deployment.state for deployment in await deployments.active(conn))
         open_errors = await failures.count_reasons(conn)
     errors = {(names.get(flow_id, flow_id), reason): count for (flow_id, reason), count in open_errors.items()}
-    workers = [(names.get(state.flow_id, state.flow_id), state) for state in parts.heartbeats.all()]
+    said = [state for state in parts.heartbeats.all() if flow_of_test(state.flow_id) is None]
+    workers = [(names.get(state.flow_id, state.flow_id), state) for state in said]
     content = parts.metrics.render(states=states, errors=errors, lag=await parts.recorder_lag(), workers=workers)
     return Response(content, media_type=CONTENT_TYPE_LATEST)
