@@ -75,12 +75,20 @@ class SavedDraft(Answer):
     problems: list[Mistake] = Field(description="A draft is saved with its mistakes.")
 
 
+class EditedView(Answer):
+    """Whose page edits a draft."""
+
+    author: str = Field(description="The name of the token.")
+    since: Moment
+
+
 class DraftView(Answer):
     flow: str
     document: str
     tag: int
     saved_at: Moment
     author: str
+    edited: EditedView | None = Field(description="Null while no page edits it.")
     problems: list[Mistake]
 
 
@@ -107,12 +115,14 @@ async def get_draft(parts: PartsOf, name: FlowName) -> DraftView:
             told = f"the flow `{name}` has no draft"
             raise NotFound("no-draft", told, next_step="`headrace flow export` prints its newest version.")
         problems = await lint_text(conn, flow.draft, name)
+    seat = parts.seats.of(flow.id)
     return DraftView(
         flow=name,
         document=flow.draft,
         tag=flow.draft_tag,
         saved_at=flow.draft_at or flow.created_at,
         author=flow.draft_author or "",
+        edited=EditedView(author=seat.author, since=seat.since) if seat is not None else None,
         problems=mistakes(problems),
     )
 

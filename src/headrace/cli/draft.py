@@ -209,6 +209,7 @@ def _base(client: Client, name: str) -> Base:
 
     try:
         draft = client.get(at("flows", name, "draft"))
+        _say_who_edits(name, draft["edited"])
         return Base(draft["document"], draft["tag"])
     except NotFound as error:
         if error.reason != "no-draft":
@@ -220,6 +221,14 @@ def _base(client: Client, name: str) -> Base:
         )
     version = client.get(at("flows", name, "versions", flow["version"]))
     return Base(version["document"], flow["draft_tag"])
+
+
+def _say_who_edits(name: str, edited: dict[str, Any] | None) -> None:
+    from headrace.cli.output import err, when
+
+    if edited is not None:
+        told = f"{edited['author']} edits the draft of {name} in a browser, since {when(edited['since'])}."
+        err().print(f"{told} Neither of you overwrites the other unseen.", soft_wrap=True)
 
 
 def _saved(client: Client, name: str, text: str, tag: int) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
 def drafted(server: Server) -> Server:
     """A flow with a draft, in which there are no mistakes."""
     server.answers |= {
-        "GET /flows/orders/draft": {"document": TEXT, "tag": 5},
+        "GET /flows/orders/draft": {"document": TEXT, "tag": 5, "edited": None},
         "GET /flows/orders": FLOW,
         "POST /flows/lint": {"problems": []},
         "PUT /flows/orders/draft": {"flow": "orders", "tag": 6, "created": False, "problems": []},
@@ -79,6 +79,14 @@ def test_what_was_edited_is_saved_with_the_tag_it_was_read_with(
     assert saved(drafted) == [{"document": TEXT.replace("hook", "receive"), "tag": 5}]
     assert "headrace flow publish orders" in capsys.readouterr().out
     assert list(tmp_path.glob("headrace-*")) == []
+
+
+def test_who_edits_it_in_a_browser_is_said(drafted: Server, person: Person, capsys: Out) -> None:
+    edited = {"author": "bob", "since": 1_700_000_000_000}
+    drafted.answers["GET /flows/orders/draft"] = {"document": TEXT, "tag": 5, "edited": edited}
+    person("text += '# mine\\n'")
+    assert main(["flow", "edit", "orders"]) == 0
+    assert "bob edits the draft of orders in a browser, since 2023-11-1" in capsys.readouterr().err
 
 
 def test_without_a_draft_the_newest_version_is_edited(drafted: Server, person: Person) -> None:
@@ -192,8 +200,8 @@ def conflict(server: Server, theirs: str | None) -> None:
 
     def read(_request: Any) -> Any:
         if not saved(server):
-            return {"document": TEXT, "tag": 5}
-        return {"document": theirs, "tag": 7} if theirs is not None else Refusal(404, "no-draft")
+            return {"document": TEXT, "tag": 5, "edited": None}
+        return {"document": theirs, "tag": 7, "edited": None} if theirs is not None else Refusal(404, "no-draft")
 
     server.answers["PUT /flows/orders/draft"] = save
     server.answers["GET /flows/orders/draft"] = read

@@ -2080,8 +2080,26 @@ export interface components {
             saved_at: number;
             /** Author */
             author: string;
+            /** @description Null while no page edits it. */
+            edited: components["schemas"]["EditedView"] | null;
             /** Problems */
             problems: components["schemas"]["Mistake"][];
+        };
+        /**
+         * EditedView
+         * @description Whose page edits a draft.
+         */
+        EditedView: {
+            /**
+             * Author
+             * @description The name of the token.
+             */
+            author: string;
+            /**
+             * Since
+             * @description Milliseconds since the epoch.
+             */
+            since: number;
         };
         /** ErrorCount */
         ErrorCount: {

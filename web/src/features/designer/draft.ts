@@ -127,7 +127,6 @@ export function openDraft({ id, text, tag, author = "", mistakes, save, memory =
 
   function flush(): Promise<void> {
     clearTimeout(timer);
-    if (resting) return Promise.resolve();
     saving ??= saveAll().finally(() => {
       saving = null;
     });
