@@ -6,8 +6,9 @@
                                     └─ condition false ─▶ skipped  └─ failed for good ────────▶ error record
 
 A message is acknowledged only when everything it caused is in the journal. There is no task per message: every
-arrow is a plain call from the event loop. The line is in `headrace.worker.line`, what a call emits in
-`headrace.worker.emissions`, the right-hand side in `headrace.worker.endings`.
+arrow is a plain call from the event loop. What is to come is in `headrace.worker.deliveries`, the line in
+`headrace.worker.line`, the open calls in `headrace.worker.calls`, what a call emits in `headrace.worker.emissions`, the
+right-hand side in `headrace.worker.endings`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from headrace.flows.deployment import StepSpec
 from headrace.flows.mapping import MappingError
 from headrace.worker import frames
 from headrace.worker.call import Call, Held
+from headrace.worker.calls import Calls
 from headrace.worker.config import Config
+from headrace.worker.deliveries import Deliveries
 from headrace.worker.emissions import Emissions
 from headrace.worker.endings import Endings
 from headrace.worker.host import Host, now_us
@@ -50,8 +53,6 @@ HEAVY = 1024 * 1024
 UNCONFIRMED = 256
 """Ended calls whose outputs may still be on their way to the journal."""
 AGAIN = 0.1
-CANCEL_GRACE = 5.0
-"""Seconds a cancelled call has before its host is killed."""
 
 
 class Producer(Protocol):
@@ -85,14 +86,10 @@ class Step:
         self._line = Line()
         self._strict = step.order == "strict"
         self._most = step.concurrency + (0 if self._strict else AHEAD)
-        self._calls: dict[int, Call] = {}
-        self._settling = 0
-        """Calls that have ended and whose outputs are not confirmed."""
-        self._number = self._running = 0
+        self._calls = Calls(step.concurrency, step.timeout)
+        self._deliveries = Deliveries(shared.bus.session)
         self._active = False
         self._shut = False
-        self._heard = 0.0
-        """Loop time of the host's last word about a call."""
         self._renewing = False
         """The host is to start again when the calls it has have ended."""
         self._pausing = False
@@ -101,15 +98,7 @@ class Step:
         """The message in front has killed its host, and that is being written down."""
         self._reading = False
         """Large bodies of the message in front are on their way here."""
-        self._heavy = 0
-        """Calls for which the host holds a large body."""
         self._over = False
-        self._session = shared.bus.session
-        self._certain = True
-        """Nothing that was on its way when the connection was lost is missing from the line."""
-        self._rewound = False
-        self._pending = self._fresh = self._newest = 0
-        self._looked = self._loop.time()
         self._undo: Callable[[], Awaitable[None]] | None = None
         self._idle = asyncio.Event()
         self.hooks: list[str] | None = None
@@ -135,8 +124,7 @@ class Step:
             await self._emissions.ids.recover(left.depth.floor)
             await journal.rewind(self._bus, self._shared.spec, self.step)
         self._line.take_up(left)
-        self._pending, self._fresh, self._newest = left.depth.total, 0, left.depth.floor
-        self._session, self._certain = self._bus.session, True
+        self._deliveries.take_up(left, self._bus.session)
         self._idle.clear()
         self._active = True
         try:
@@ -152,16 +140,13 @@ class Step:
         """
         if not self._active:
             return
-        self._doubt()
+        self._deliveries.doubt(self._bus.session)
         if await journal.rewind(self._bus, self._shared.spec, self.step) == 0:
             self.trust()
 
-    def _doubt(self) -> None:
-        self._session, self._certain, self._rewound = self._bus.session, False, False
-
     def trust(self) -> None:
         """Go on with what is here."""
-        self._certain = True
+        self._deliveries.certain = True
         self.pump()
 
     @property
@@ -201,7 +186,7 @@ class Step:
             self._renew()
 
     def _renew(self) -> None:
-        if self._renewing and len(self._calls) == self._settling:
+        if self._renewing and not self._calls.at_work:
             self.host.renew()
 
     @property
@@ -212,7 +197,7 @@ class Step:
     @property
     def waiting(self) -> int:
         """Messages the step still has to process, as far as is known here."""
-        return self._pending + self._fresh + len(self._line.queue) + len(self._calls)
+        return self._deliveries.awaited + len(self._line.queue) + len(self._calls)
 
     @property
     def failed(self) -> int:
@@ -226,8 +211,7 @@ class Step:
 
     def expect(self, seq: int) -> None:
         """A message for this step was stored under ``seq`` and will be delivered, if it has not been already."""
-        if seq > self._newest:
-            self._fresh += 1
+        self._deliveries.expect(seq)
 
     def state(self) -> StepState:
         """Counters for the heartbeat."""
@@ -256,16 +240,11 @@ class Step:
         if not self._active:
             return
         tokens = reply.split(b".")
-        key, left = int(tokens[5]), int(tokens[8])
-        if self._session != self._bus.session:
-            self._doubt()
-        before, self._newest = self._newest, max(key, self._newest)
-        self._pending, self._fresh = left, 0
+        key, first = int(tokens[5]), tokens[6] == b"1"
+        complete = self._deliveries.came(key, pending=int(tokens[8]), first=first, session=self._bus.session)
         self._arrived(key, reply.decode(), data, int(tokens[7]) // 1000, "")
-        if not self._certain:
-            self._rewound = self._rewound or tokens[6] == b"1"
-            if self._rewound and (key >= before or left == 0):  # all that was handed out has been again
-                self.trust()
+        if complete:
+            self.trust()
 
     def due(self, subject: bytes, reply: bytes, data: bytes) -> None:
         """A delayed message's time has come."""
@@ -290,14 +269,15 @@ class Step:
             self._take(line.next())
 
     def _may_take(self) -> bool:
-        if not self._active or not self._certain or self.host.state != "ready":
+        if not self._active or not self._deliveries.certain or self.host.state != "ready":
             return False
         if self._shut or self._pausing or self._reading or self._renewing or self._accused is not None:
             return False
-        limit = 1 if self._line.suspects else self._most if not self._heavy else self.step.concurrency
+        calls = self._calls
+        limit = 1 if self._line.suspects else self._most if not calls.heavy else self.step.concurrency
         # A strict step knows only when a call is settled whether its message keeps its place.
-        at_work = len(self._calls) if self._strict else len(self._calls) - self._settling
-        if at_work >= limit or self._settling >= UNCONFIRMED or self._emissions.outbox.crowded:
+        at_work = len(calls) if self._strict else calls.at_work
+        if at_work >= limit or calls.settling >= UNCONFIRMED or self._emissions.outbox.crowded:
             return False
         return not any(successor.crowded() for successor in self.successors)
 
@@ -368,10 +348,8 @@ class Step:
 
     def _open(self, call: Call, message: Message, body: bytes) -> None:
         """Hand the call to the host; ``message`` has all its bodies, unlike that of the call."""
-        self._number += 1
-        call.number = self._number
         frame = frames.call_frame(
-            call.number,
+            self._calls.number(call),
             shape="process",
             execution=message.execution,
             attempt=message.attempt,
@@ -379,21 +357,12 @@ class Step:
             cfg=self.config.raw,
             snapshot=self.snapshot.raw,
         )
-        if len(frame) > HEAVY:
-            if len(frame) > frames.LARGEST:
-                text = f"with what it carries along the input has {len(frame)} bytes; a host takes {frames.LARGEST}"
-                self._endings.failed(call, Failure(name="TooLarge", message=text, reason="too-large"))
-                return
-            call.heavy = True
-            self._heavy += 1
-        self._calls[call.number] = call
-        if self._running < self.step.concurrency:
-            self._started(call)
+        if len(frame) > frames.LARGEST:
+            text = f"with what it carries along the input has {len(frame)} bytes; a host takes {frames.LARGEST}"
+            self._endings.failed(call, Failure(name="TooLarge", message=text, reason="too-large"))
+            return
+        self._calls.add(call, self._loop.time(), heavy=len(frame) > HEAVY)
         self.host.send(frame)
-
-    def _started(self, call: Call) -> None:
-        self._running += 1
-        call.started = self._loop.time()
 
     # -- what the host says ---------------------------------------------------------------------------------
 
@@ -408,15 +377,7 @@ class Step:
         See `headrace.worker.host.Owner`.
         """
         self._renewing = False
-        open_ = [call for call in self._calls.values() if not call.ended]
-        late = [] if self._was_silent(open_) else [call for call in open_ if call.cancelled]
-        lost = [call for call in open_ if call not in late]
-        for call in lost:
-            call.dropped = True
-            call.held.most = max(call.held.most, call.outputs)
-            del self._calls[call.number]
-        self._running = 0
-        self._heavy = sum(call.heavy for call in self._calls.values())
+        lost, late = self._calls.host_gone()
         if not self._active:
             self._line.let_go(call.held for call in lost)
             self._check_idle()
@@ -425,26 +386,9 @@ class Step:
             if len(lost) == 1 and not late:
                 self._blame(lost[0])
         for call in late:
-            self._overran(call)
-
-    def _was_silent(self, open_: list[Call]) -> bool:
-        """Whether the host has said nothing since a call was over its time, and worked on others beside it.
-
-        Then one of them, nobody knows which, held its event loop: they are tried one at a time.
-        """
-        begun = [call for call in open_ if call.started]
-        over = [call.started + self.step.timeout for call in begun if call.cancelled]
-        return len(begun) > 1 and bool(over) and self._heard < min(over)
-
-    def _overran(self, call: Call) -> None:
-        """It did not heed its cancellation, and its host was ended for it."""
-        call.ended = call.dropped = True
-        call.us = int((self._loop.time() - call.started) * 1e6)
-        self._settling += 1
-        text = f"no end within {self.step.timeout:g} s; the cancellation was not heeded, so the host was ended"
-        call.failure = Failure(name="TimeoutError", message=text, reason="timeout")
-        if not call.unconfirmed:
-            self._settle(call)
+            self._calls.overran(call, self._loop.time())
+            if not call.unconfirmed:
+                self._settle(call)
 
     def _blame(self, call: Call) -> None:
         """It was alone in flight. Nothing is taken until that is durable, and the message keeps its place."""
@@ -471,7 +415,7 @@ class Step:
 
     def host_frame(self, frame: frames.Frame) -> None:
         """See `headrace.worker.host.Owner`."""
-        self._heard = self._loop.time()
+        self._calls.heard = self._loop.time()
         call = self._calls.get(frame.call)
         if frame.type == "emit":
             self._emissions.handle(call, frame)
@@ -479,12 +423,7 @@ class Step:
             self._ended(call, frame)
 
     def _ended(self, call: Call, frame: frames.Frame) -> None:
-        call.ended = True
-        call.us = frame.us
-        self._settling += 1
-        if call.started:
-            self._running -= 1
-        self._start_next()
+        self._calls.ended(call, frame.us, self._loop.time())
         self._renew()
         if frame.error is not None:
             error = frame.error
@@ -495,13 +434,6 @@ class Step:
             self.pump()
         else:
             self._settle(call)
-
-    def _start_next(self) -> None:
-        for call in self._calls.values():
-            if self._running >= self.step.concurrency:
-                return
-            if not call.ended and not call.started:
-                self._started(call)
 
     # -- ending a message -----------------------------------------------------------------------------------
 
@@ -518,10 +450,7 @@ class Step:
             successor.expect(stored.seq)
 
     def _settle(self, call: Call) -> None:
-        del self._calls[call.number]
-        if call.heavy:
-            self._heavy -= 1
-        self._settling -= 1
+        self._calls.settled(call)
         if call.foreign:
             self.log.platform(
                 "warn", "the journal takes no more outputs of this deployment; a message is left to the next"
@@ -584,23 +513,14 @@ class Step:
 
     def tick(self) -> None:
         """Twice a second: cancel calls over their time, kill a host whose call ignores that."""
-        now = self._loop.time()
-        passed, self._looked = now - self._looked, now
         stalled = self._emissions.outbox.stalled or not self._bus.connected
-        for call in list(self._calls.values()):
-            if call.ended or not call.started:
-                continue
-            if stalled and call.unconfirmed:
-                call.started += passed  # it waits for us
-                continue
-            over = now - call.started - self.step.timeout
-            if over > CANCEL_GRACE:
-                self.host.reason = f"a call ran {self.step.timeout:g} s too long and ignored its cancellation"
-                self.host.kill()
-                return
-            if over > 0 and not call.cancelled:
-                call.cancelled = True
-                self.host.send(b'{"type":"cancel","call":%d}\n' % call.number)
+        cancel = self._calls.overdue(self._loop.time(), stalled=stalled)
+        if cancel is None:
+            self.host.reason = f"a call ran {self.step.timeout:g} s too long and ignored its cancellation"
+            self.host.kill()
+            return
+        for call in cancel:
+            self.host.send(b'{"type":"cancel","call":%d}\n' % call.number)
 
     def in_progress(self) -> None:
         """Every ten seconds: tell the broker that what is held here is being worked on."""
