@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from headrace.bus.message import Message
 from headrace.worker.call import Call, Held
 from headrace.worker.calls import CANCEL_GRACE, Calls
@@ -11,7 +13,11 @@ def calls(count: int, *, concurrency: int = 1, now: float = 100.0) -> tuple[Call
     made = Calls(concurrency, timeout=10.0)
     opened = []
     for key in range(count):
-        call = Call(Held(key, "reply", b"", 0, ""), Message(id=str(key), execution="x", step="s", body=b"{}", at=0), 0)
+        call = Call(
+            Held(key, "reply", b"", 0, ""),
+            Message(id=str(key), execution="x", step="s", body=msgspec.Raw(b"{}"), at=0),
+            0,
+        )
         made.number(call)
         made.add(call, now, heavy=key == 0)
         opened.append(call)
