@@ -15,6 +15,7 @@ from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.errors import Invalid, NotFound, Refused, TooLarge
 from headrace.flows.excerpt import written
+from headrace.flows.redaction import Redaction
 from headrace.store import executions, flows
 from headrace.store import samples as store
 from headrace.store.flows import Flow
@@ -54,14 +55,16 @@ async def list_samples(parts: PartsOf, name: FlowName, page: PagingOf) -> Page[S
     async with parts.db.read() as conn:
         found = await store.of_flow(conn, (await flows.get(conn, name)).id)
     some, following = paged(list(found.values()), lambda sample: sample.step, page)
-    return Page(items=[_view(each) for each in some], next=following)
+    mask = await _mask(parts, name)
+    return Page(items=[_view(each, mask) for each in some], next=following)
 
 
 @router.get("/{name}/samples/{step}", operation_id="getSample")
 async def get_sample(parts: PartsOf, name: FlowName, step: StepName) -> SampleView:
     """The sample of one step."""
     async with parts.db.read() as conn:
-        return _view(await store.get(conn, (await flows.get(conn, name)).id, step))
+        found = await store.get(conn, (await flows.get(conn, name)).id, step)
+    return _view(found, await _mask(parts, name))
 
 
 @router.put("/{name}/samples/{step}", operation_id="putSample")
@@ -91,7 +94,7 @@ async def put_sample(parts: PartsOf, caller: Caller, name: FlowName, step: StepN
             author=caller,
         )
     parts.announce("sample", {"flow": name, "step": step})
-    return _view(sample)
+    return _view(sample, await _mask(parts, name))
 
 
 @router.delete("/{name}/samples/{step}", status_code=204, operation_id="removeSample")
@@ -136,11 +139,18 @@ async def _emitted(parts: Parts, flow: Flow, step: str, execution_id: str) -> di
     )
 
 
-def _view(sample: Sample) -> SampleView:
+async def _mask(parts: Parts, name: str) -> Redaction:
+    """What is shown goes without the values of credentials and variables; tests and mappings get them."""
+    async with parts.db.read() as conn:
+        flow = await flows.get(conn, name)
+    return await parts.credentials.redaction(flow.draft or await _published(parts, flow))
+
+
+def _view(sample: Sample, mask: Redaction) -> SampleView:
     return SampleView(
         step=sample.step,
-        body=sample.content.get("body"),
-        headers=sample.content.get("headers") or {},
+        body=mask.value(sample.content.get("body")),
+        headers=mask.value(sample.content.get("headers") or {}),
         source=sample.source,
         execution=sample.execution,
         author=sample.author,

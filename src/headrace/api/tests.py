@@ -20,6 +20,7 @@ from headrace.flows import document
 from headrace.flows.disabled import running
 from headrace.flows.document import Document
 from headrace.flows.excerpt import excerpt, written
+from headrace.flows.redaction import Redaction
 from headrace.store import deployments, flows, samples
 from headrace.store import tests as store
 from headrace.store.flows import Flow
@@ -234,13 +235,33 @@ async def _refuse_fetch(conn: AsyncConnection, parsed: Document, text: str, want
 async def _detail(parts: Parts, name: str, test: Test) -> TestDetail:
     steps = written(test.document)
     kept: Mapping[str, Any] = test.result or {}
+    mask = await parts.credentials.redaction(test.document)
     return TestDetail(
         **_view(name, test),
         address=f"{parts.settings.outside_url}/hooks/{name}/test" if await _waits_for_request(parts, test) else None,
         progress=await _progress(parts, test) if test.state == "starting" else [],
-        steps=[StepResult(**each) for each in kept.get("steps", ())],
+        steps=[_result(each, mask) for each in kept.get("steps", ())],
         made_with=steps,
     )
+
+
+def _result(step: Mapping[str, Any], mask: Redaction) -> StepResult:
+    """As executions show it: without the values of credentials and variables."""
+    calls = [
+        {
+            **call,
+            "input": _masked(call["input"], mask),
+            "outputs": [_masked(each, mask) for each in call["outputs"]],
+            "error": _masked(call["error"], mask),
+        }
+        for call in step["calls"]
+    ]
+    log = [{**line, "text": mask.text(line["text"])} for line in step["log"]]
+    return StepResult(**{**step, "calls": calls, "log": log})
+
+
+def _masked(told: Mapping[str, Any] | None, mask: Redaction) -> dict[str, Any] | None:
+    return None if told is None else {key: mask.value(each) for key, each in told.items()}
 
 
 def _view(name: str, test: Test) -> dict[str, Any]:

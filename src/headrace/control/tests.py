@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -54,11 +54,13 @@ __all__ = ["Tests", "Warm", "unwanted"]
 EPOCH = 1
 """Of every test deployment: a changed draft gets another key."""
 LOOK_EVERY = 2.0
-LOOK_AGAIN = 0.02
+LOOK_AGAIN, LOOK_RARELY = 0.02, 0.2
 BUILT_AGAIN = 0.25
 STOP_MARGIN = 20.0
 """Seconds beyond the hosts' own deadlines for a test deployment to end."""
 RECORDED_WITHIN = 5.0
+LATE_MARGIN = 10.0
+"""Seconds beyond `test_within`, in which what is known of a test that takes longer is put together."""
 
 log = structlog.get_logger("tests")
 
@@ -169,7 +171,7 @@ class Tests:
     async def _turn(self, more: Collection[str]) -> None:
         async with self._db.read() as conn:
             keys = await store.keys(conn)
-            self._names = {flow.id: flow.name for flow in await flows.list_(conn)}
+            self._names = await store.names(conn)
             asked = await store.open_(conn)
         for key in unwanted({*keys, *more}, self._warm.values(), self._names, self._clock(), self._settings.test_idle):
             if key not in self._ending:
@@ -245,21 +247,24 @@ class Tests:
             async with self._turns.setdefault(test.flow_id, asyncio.Lock()):
                 if not await self._is_open(test):  # it ended while the list of open ones was read
                     return
-                async with asyncio.timeout(self._settings.test_within):
+                async with asyncio.timeout(self._settings.test_within + LATE_MARGIN):
                     result = await self._try(test)
                 await self._done(test, result)
         except _Ended as ended:
             await self._failed(test, ended.error, ended.result)
         except TimeoutError:
-            told = f"the test has not ended within {self._settings.test_within:g} s (test_within)"
             self._drop(test.flow_id)
-            await self._failed(test, Unavailable("test-timeout", told))
+            await self._failed(test, self._late())
         except HeadraceError as error:
             await self._failed(test, error)
         except asyncio.CancelledError:
             if not self._leaving:
                 await self._tell(test, state="cancelled")
             raise
+
+    def _late(self) -> Unavailable:
+        told = f"the test has not ended within {self._settings.test_within:g} s (test_within)"
+        return Unavailable("test-timeout", told)
 
     async def _is_open(self, test: Test) -> bool:
         async with self._db.read() as conn:
@@ -273,8 +278,11 @@ class Tests:
             entry = msgspec.convert(test.entry, Entry)
             began = now_ms()
             execution = await self._enter(test, spec, entry)
-            await self._execution_ended(execution)
+            ended = await self._execution_ended(execution)
             result = await gather(self._db, self._bus, spec, execution=execution, only=entry.only, since=began)
+            if not ended:
+                self._drop(test.flow_id)
+                raise _Ended(self._late(), result)
             if test.fetches and not result.failed:
                 await self._keep_sample(test, entry.step, result)
             return result
@@ -361,22 +369,27 @@ class Tests:
         await self._tell(test, state="waiting")
         if spec.trigger.trigger_type != "webhook":
             await ask(self._bus, (spec.flow_id, EPOCH), "fetch", within=self._settings.test_within)
-        while True:
+        for pause in _pauses():
             async with self._db.read() as conn:
                 found = await executions.list_(conn, flow_id=spec.flow_id, since=since)
             if found:
                 await self._tell(test, state="running", execution=found[-1].id)
                 return found[-1].id
-            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.sleep(pause)
+        raise AssertionError("unreachable")
 
-    async def _execution_ended(self, execution: str) -> None:
-        while True:
-            with suppress(NotFound):  # the recorder is a moment behind
-                async with self._db.read() as conn:
-                    found, _ = await executions.get(conn, execution)
-                if found.state != "running":
-                    return
-            await asyncio.sleep(LOOK_AGAIN)
+    async def _execution_ended(self, execution: str) -> bool:
+        """Wait for its end; False when it does not come in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.test_within):
+                for pause in _pauses():
+                    with suppress(NotFound):  # the recorder is a moment behind
+                        async with self._db.read() as conn:
+                            found, _ = await executions.get(conn, execution)
+                        if found.state != "running":
+                            return True
+                    await asyncio.sleep(pause)
+        return False
 
     async def _keep_sample(self, test: Test, step: str, result: Result) -> None:
         content = result.first.get(step)
@@ -421,6 +434,14 @@ class Tests:
 
     def _announced(self, test: Test) -> None:
         self._announce("test", {"flow": self._names.get(test.flow_id, ""), "number": test.number})
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between looks at something that others do: short ones first."""
+    pause = LOOK_AGAIN
+    while True:
+        yield pause
+        pause = min(pause * 1.1, LOOK_RARELY)
 
 
 async def _builds(conn: AsyncConnection, text: str) -> bool:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from headrace.errors import NotFound
 from headrace.store import deployments
 from headrace.store.clock import now_ms
-from headrace.store.flows import TESTS
+from headrace.store.flows import TESTS, WORKSPACE
 from headrace.store.rows import columns
 from headrace.store.tables import execution_messages, executions, failures, flows, tests
 
@@ -35,6 +35,7 @@ __all__ = [
     "get",
     "keys",
     "list_",
+    "names",
     "open_",
     "update",
 ]
@@ -142,6 +143,14 @@ async def update(conn: AsyncConnection, flow_id: str, number: int, **changes: An
     where = (tests.c.flow_id == flow_id, tests.c.number == number, tests.c.ended_at.is_(None))
     await conn.execute(sql_update(tests).where(*where).values(**changes))
     return await get(conn, flow_id, number)
+
+
+async def names(conn: AsyncConnection) -> dict[str, str]:
+    """Names of the flows that people made, by id."""
+    return {
+        row.id: row.name
+        for row in await conn.execute(select(flows.c.id, flows.c.name).where(flows.c.workspace == WORKSPACE))
+    }
 
 
 async def keys(conn: AsyncConnection) -> dict[str, str]:

@@ -146,6 +146,28 @@ async def test_a_request_to_the_test_address_reaches_the_trigger_alone_and_only_
     assert (await served.client.post("/hooks/tried/test", json={})).json()["reason"] == "no-test-waits"
 
 
+async def test_results_and_samples_are_shown_without_secrets(served: Served) -> None:
+    await draft(served)
+    secret = {"values": {"PASSWORD": "s3cret-word"}}
+    assert (await served.client.patch("/api/v1/components/hook/variables", json=secret)).is_success
+    sample = await served.put("/flows/tried/samples/hook", {"body": {"n": "it is s3cret-word"}})
+    assert sample["body"] == {"n": "it is [PASSWORD]"}
+    await served.post("/flows/tried/tests")
+    said = {"body": {"a": "s3cret-word"}, "headers": {"s3cret-word": 1}, "large": None}
+    error = {"name": "Error", "message": "no s3cret-word", "stack": "", "reason": "exception"}
+    known = {"at": 1, "wait_us": 0, "map_us": None, "call_us": 1}
+    call = {"state": "failed", "input": said, "outputs": [said], "error": error, **known}
+    log = [{"at": 1, "level": "info", "text": "with s3cret-word"}]
+    result = {"steps": [{"id": "work", "state": "failed", "calls": [call], "count": 1, "log": log}]}
+    async with served.parts.db.begin() as conn:
+        flow = await flows.get(conn, "tried")
+        test = await store.update(conn, flow.id, 1, state="failed", result=result)
+        assert test.entry["content"]["body"] == {"n": "it is s3cret-word"}, "the test itself gets it"
+    shown = await served.get("/flows/tried/tests/1")
+    assert "s3cret-word" not in str(shown)
+    assert shown["steps"][0]["calls"][0]["input"]["body"] == {"a": "[PASSWORD]"}
+
+
 async def tried(served: Served, key: str) -> Any:
     """A live test deployment, without a worker."""
     from tests.deployed import DOCUMENT, spec_of

@@ -17,6 +17,7 @@ from headrace.control import desire
 from headrace.control.entry import Content, begin
 from headrace.control.reconcile import Reconciler
 from headrace.control.recorder import Recorder
+from headrace.control.specs import Specs
 from headrace.control.tests import Tests
 from headrace.errors import NotFound
 from headrace.flows import document
@@ -85,6 +86,7 @@ class Trial:
         self.db = db
         self.settings = settings
         self.flow_id = ""
+        self.code = plane.component("shop", FILES)
         self.begin()
 
     def begin(self) -> None:
@@ -192,7 +194,7 @@ async def trial(tmp_path: Path) -> AsyncIterator[Trial]:
         db = Database(f"sqlite:///{tmp_path / 'headrace.sqlite3'}")
         await db.migrate()
         running = Trial(plane, db, settings)
-        code = msgspec.structs.replace(plane.component("shop", FILES), commit="1" * 40)
+        code = msgspec.structs.replace(running.code, commit="1" * 40)
         async with db.begin() as conn:
             await components.create(conn, "shop")
             await components.add_version(conn, "shop", code.commit, descriptor=DESCRIPTOR)
@@ -276,6 +278,51 @@ async def test_samples_are_fetched_for_real_and_begin_the_next_test(trial: Trial
     assert call(last, "invoice")["input"]["body"] == {"whom": 1, "order": 1}, "from both samples"
     second = await trial.run(text, "step", "orders", fetches=True)
     assert call(second, "orders")["outputs"][0]["body"] == {"n": 3}, "on with the copy of the snapshot"
+
+
+async def test_a_test_that_takes_too_long_tells_what_is_known(trial: Trial) -> None:
+    trial.tests._settings = trial.settings.model_copy(update={"test_within": 1.5})
+    slow = "import asyncio\nasync def process(msg):\n    await asyncio.sleep(60)\n"
+    (Path(trial.plane.folder) / "builds" / "shop" / "bill.py").write_text(slow)
+    late = await trial.run(await trial.draft(), given={"n": 7})
+    assert (late.state, late.reason) == ("failed", "test-timeout")
+    assert steps(late) == {"orders": "done", "customer": "done", "invoice": "unreached"}
+    await trial.leaves_nothing(late.key)
+
+
+async def test_a_listener_is_opened_until_its_first_event_and_then_closed(trial: Trial) -> None:
+    source = """
+import asyncio
+
+async def startup(cfg):
+    raise RuntimeError("a test must not begin anything at the source")
+
+async def listen(ctx, cfg, snapshot):
+    for number in range(1, 1000):
+        await ctx.emit({"n": number})
+        await asyncio.sleep(0.01)
+"""
+    (Path(trial.plane.folder) / "builds" / "shop" / "look.py").write_text(source)
+    async with trial.db.begin() as conn:
+        offers = DESCRIPTOR | {"triggers": {"look": {"title": "Look", "main": "look.py", "type": "listener"}}}
+        code = msgspec.structs.replace(trial.code, revision=2, commit="2" * 40)
+        await components.add_version(conn, "shop", code.commit, descriptor=offers)
+        await components.built(conn, "shop", 2, msgspec.to_builtins(code))
+    text = await trial.draft()
+    fetched = await trial.run(text, "step", "orders", fetches=True)
+    assert (fetched.state, steps(fetched)["customer"]) == ("done", "unreached")
+    assert call(fetched, "orders")["outputs"][0]["body"] == {"n": 1}
+    spec = await Specs(trial.plane.bus).get(fetched.key, 1)
+    assert spec is not None
+
+    async def closed() -> bool:
+        before = len(await trial.plane.outputs(spec, "orders"))
+        await asyncio.sleep(0.1)  # ten emissions, were it open
+        return len(await trial.plane.outputs(spec, "orders")) == before
+
+    await until(closed)
+    again = await trial.run(text, "step", "orders", fetches=True)
+    assert (again.state, again.key) == ("done", fetched.key)
 
 
 async def test_a_draft_whose_step_does_not_start_says_which_and_why(trial: Trial) -> None:

@@ -72,7 +72,7 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
       : null;
   const trigger = steps.find((step) => step.kind === "trigger");
 
-  const testing = useTesting(flow.name, draft.flush);
+  const testing = useTesting(flow.name, draft);
   const showTest = (id: string | null) => setBeside({ what: "test", id });
   const select = (id: string | null) =>
     setBeside(id === null ? null : { what: beside?.what === "test" ? "test" : "step", id });

@@ -11,6 +11,7 @@ import {
   tests,
 } from "@/api/tests";
 import type { Command } from "@/features/designer/commands";
+import type { Draft } from "@/features/designer/draft";
 import type { FlowDocument, Step } from "@/graph/document";
 import type { StepOutcome } from "@/graph/StepNode";
 import { stale } from "@/graph/stale";
@@ -30,15 +31,17 @@ export interface Testing {
   end: () => void;
 }
 
-/** `flush` saves the draft: what is tried is what the server has. */
-export function useTesting(flow: string, flush: () => Promise<unknown>): Testing {
+/** What is tried is what the server has, so the draft is saved first. */
+export function useTesting(flow: string, draft: Pick<Draft, "flush" | "getState">): Testing {
   const queries = useQueryClient();
   const newest = useQuery(tests.list(flow)).data?.items[0]?.number;
   const test = useQuery({ ...tests.one(flow, newest ?? 0), enabled: newest !== undefined }).data ?? null;
   const samples = useQuery(tests.samples(flow)).data ?? [];
   const asked = useMutation({
     mutationFn: async (wanted: Asked) => {
-      await flush();
+      await draft.flush();
+      const { save, error } = draft.getState();
+      if (save !== "saved") throw error ?? new Error("The draft is not saved yet, and what is saved is what runs.");
       return runTest(flow, wanted);
     },
     onSuccess: (detail) => {
