@@ -32,6 +32,7 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[Text]:
     yield Text(f"{plan['flow']}: {_versions(plan)}, by {plan['strategy']}", "bold")
     yield from _part("Changes", [line for each in plan["changes"] for line in change_lines(each)])
     yield from _part("Component versions", [line for each in plan["moves"] for line in _move(each)])
+    yield from _part("Stays behind", [line for each in plan["newer"] for line in _newer(each)])
     yield from _part("Environment variables", [Text(f"  of {each}: changed since") for each in plan["variables"]])
     ready = ", ".join(plan["must_be_ready"])
     yield from _part("Must get ready", [Text(f"  {ready}  ({counted(plan['step_count'], 'step')} with mappers)")])
@@ -68,6 +69,12 @@ def _move(move: dict[str, Any]) -> Iterator[Text]:
     becomes = f"{move['to_revision']}" if before == after else f"{after} {move['to_revision']}"
     yield Text(f"  {move['step']}: {before} {move['from_revision']} → {becomes}")
     yield from commit_lines(move["commits"], "      ")
+
+
+def _newer(each: dict[str, Any]) -> Iterator[Text]:
+    names = f"{each['step']}: names {each['selector']}, and runs {each['component']} {each['revision']}"
+    yield Text(f"  {names}; the latest is {each['latest']}")
+    yield from commit_lines(each["commits"], "      ")
 
 
 def _grants(steps: list[dict[str, Any]]) -> Iterator[Text]:

@@ -100,6 +100,10 @@ PLAN: dict[str, Any] = {
             "commits": {"added": [COMMIT], "removed": []},
         }
     ],
+    "newer": [
+        {"step": "hook", "component": "webhook", "selector": "1.0.0", "revision": 1, "latest": 6,
+         "commits": {"added": [COMMIT], "removed": []}},
+    ],
     "variables": ["erp"],
     "building": [],
     "steps": [

@@ -214,6 +214,7 @@ def test_a_plan_is_shown_and_nothing_is_done(server: Server, capsys: Out) -> Non
         "+  b",
         "erp: erp 2 → 4",
         "+ 9999999 Round half up (Ada, 2023-11-1",
+        "hook: names 1.0.0, and runs webhook 1; the latest is 6",
         "of erp: changed since",
         "hook, erp  (3 steps with mappers)",
         "erp writes /srv/out (new)",

@@ -59,7 +59,7 @@ interface Props {
 
 /** A draft on the canvas: what is selected, added, changed, undone and published. */
 export function Editor({ flow, draft, onDiscard, onLive }: Props) {
-  const { history, save, error, mistakes: told, theirs } = useStore(draft);
+  const { history, tag, save, error, mistakes: told, theirs } = useStore(draft);
   const [beside, setBeside] = useState<Beside>(null);
   const [palette, paletteIs] = useDisclosure();
   const text = present(history);
@@ -189,7 +189,7 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
         <Title order={2} size="h5">
           Draft
         </Title>
-        <SaveBadge save={save} error={error} />
+        <SaveBadge save={save} error={error} published={!flow.has_draft && flow.draft_tag >= tag} />
         <Tool command={command("undo")} icon={IconArrowBackUp} />
         <Tool command={command("redo")} icon={IconArrowForwardUp} />
         <Tool command={command("add")} icon={IconPlus} />

@@ -11,6 +11,12 @@ function coming({ coming: next, deployment }: Flow): Deployment | null {
   return deployment !== null && ["warming", "ready"].includes(deployment.state) ? deployment : null;
 }
 
+/** The same as `Progress` wants it. */
+export function onItsWay(flow: Flow): { epoch: number; replaces: number | null } | null {
+  const next = coming(flow);
+  return next && { epoch: next.epoch, replaces: flow.coming === null ? null : (flow.deployment?.epoch ?? null) };
+}
+
 /** Says what is on its way, or that the last attempt came to nothing, whoever wished for it; shows how it goes. */
 export function OnItsWay({ flow }: { flow: Flow }) {
   const [shown, setShown] = useState<{ epoch: number; replaces: number | null } | null>(null);

@@ -56,7 +56,12 @@ export function PlanText({ plan, document, onGo }: Props) {
         </Part>
       )}
       <Part title="What becomes of each step">
-        <Steps steps={steps} gone={plan.gone} />
+        <Steps steps={steps} gone={plan.gone} leftOut={plan.left_out} />
+        {plan.left_out.length > 0 && (
+          <Text size="sm" mt={4}>
+            {`Left out, as disabled or only reached through a disabled step: ${plan.left_out.join(", ")}.`}
+          </Text>
+        )}
         <Text size="sm" mt={4}>
           {hooks(plan)}
         </Text>
@@ -107,7 +112,7 @@ function Mistakes({ mistakes, onGo }: { mistakes: Placed[]; onGo: (mistake: Plac
 
 const SNAPSHOTS = { kept: "kept", reset: "emptied", empty: "begins empty" };
 
-function Steps({ steps, gone }: { steps: PlannedStep[]; gone: Plan["gone"] }) {
+function Steps({ steps, gone, leftOut }: { steps: PlannedStep[]; gone: Plan["gone"]; leftOut: string[] }) {
   return (
     <Table verticalSpacing={4} horizontalSpacing={4} aria-label="Steps">
       <Table.Thead>
@@ -140,7 +145,7 @@ function Steps({ steps, gone }: { steps: PlannedStep[]; gone: Plan["gone"] }) {
             <Table.Td>
               {each.step}{" "}
               <Badge size="xs" variant="light" tt="none" color="red">
-                removed
+                {leftOut.includes(each.step) ? "left out" : "removed"}
               </Badge>
             </Table.Td>
             <Table.Td colSpan={2}>ends when it has finished what waits for it</Table.Td>

@@ -40,6 +40,7 @@ export function Progress({ flow, epoch, replaces, onLive, onCancelled, onAgain }
   const queries = useQueryClient();
   const deployment = useQuery(flows.deployment(flow, epoch));
   const old = useQuery({ ...flows.deployment(flow, replaces ?? 0), enabled: replaces !== null });
+  const wish = useQuery(flows.one(flow)).data?.wish;
   const cancelling = useMutation({
     mutationFn: () => cancelDeployment(flow, epoch),
     onSuccess: ({ draft_tag }) => onCancelled?.(draft_tag),
@@ -49,12 +50,15 @@ export function Progress({ flow, epoch, replaces, onLive, onCancelled, onAgain }
   if (deployment.data === undefined) return <Waiting />;
   const before = old.data ?? null;
   const how = outcome(deployment.data);
+  const suspended = how === "under way" && wish === "suspended";
   return (
     <Stack gap="sm">
       <Group gap="xs">
         <Title order={3} size="h5">{`Version ${deployment.data.version}, deployment ${epoch}`}</Title>
         <StateBadge state={deployment.data.state} />
-        {(how === "under way" || how === "cancelling") && <Loader size="xs" role="status" aria-label="Under way" />}
+        {((how === "under way" && !suspended) || how === "cancelling") && (
+          <Loader size="xs" role="status" aria-label="Under way" />
+        )}
       </Group>
       <Lines told={lines(deployment.data, before)} />
       {canCancel(deployment.data, before) && (
@@ -69,6 +73,7 @@ export function Progress({ flow, epoch, replaces, onLive, onCancelled, onAgain }
       )}
       {cancelling.error && <Refusal error={cancelling.error} />}
       <div aria-live="polite">
+        {suspended && <Text size="sm">The flow is suspended: this runs when it is resumed.</Text>}
         <Outcome how={how} deployment={deployment.data} old={before} onLive={onLive} />
       </div>
       {onAgain && ["failed", "cancelled", "superseded"].includes(how) && (

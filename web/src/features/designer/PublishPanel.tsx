@@ -6,6 +6,7 @@ import { type Flow, flows, publish } from "@/api/flows";
 import type { Draft } from "@/features/designer/draft";
 import { present } from "@/features/designer/history";
 import type { Placed } from "@/features/designer/mistakes";
+import { onItsWay } from "@/features/designer/OnItsWay";
 import { PlanText } from "@/features/designer/PlanText";
 import { Progress } from "@/features/designer/Progress";
 import { read } from "@/graph/document";
@@ -28,9 +29,12 @@ export function PublishPanel({ flow, draft, onGo, onClose, onLive }: Props) {
   const [name, setName] = useState("");
   const [note, setNote] = useState("");
   const [start, setStart] = useState(flow.wish === "stopped");
-  const plan = useQuery(flows.plan(flow.name));
+  /** What is on its way when the panel is opened is shown before what could be published. */
+  const [coming, setComing] = useState(() => onItsWay(flow));
+  const plan = useQuery({ ...flows.plan(flow.name), enabled: coming === null });
   const publishing = useMutation({
     mutationFn: () => draft.publish(() => publish(flow.name, { name, note, start })),
+    onSuccess: ({ deployment, replaces }) => setComing(deployment && { epoch: deployment.epoch, replaces }),
     onSettled: () => queries.invalidateQueries({ queryKey: ["flows"], refetchType: "active" }),
   });
   const published = publishing.data;
@@ -38,14 +42,16 @@ export function PublishPanel({ flow, draft, onGo, onClose, onLive }: Props) {
     <Panel title="Publish" onClose={onClose}>
       <ScrollArea flex={1} mih={0} type="auto" scrollbars="y">
         <Stack p="sm">
-          {published?.deployment ? (
+          {coming !== null ? (
             <Progress
               flow={flow.name}
-              epoch={published.deployment.epoch}
-              replaces={published.replaces}
+              {...coming}
               onLive={onLive}
               onCancelled={(tag) => tag !== null && draft.rebase(tag)}
-              onAgain={publishing.reset}
+              onAgain={() => {
+                setComing(null);
+                publishing.reset();
+              }}
             />
           ) : published ? (
             <Alert color="teal" title={`Version ${published.version.number} is published`}>
@@ -84,7 +90,7 @@ export function PublishPanel({ flow, draft, onGo, onClose, onLive }: Props) {
           )}
         </Stack>
       </ScrollArea>
-      {published === undefined && (
+      {published === undefined && coming === null && (
         <Stack p="sm" gap="xs" style={{ borderTop: "1px solid var(--mantine-color-default-border)" }}>
           {publishing.error && <Refusal error={publishing.error} />}
           <Button

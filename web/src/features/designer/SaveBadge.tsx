@@ -10,8 +10,15 @@ const SHOWN: Record<SaveState, [string, MantineColor]> = {
   failed: ["Not saved", "red"],
 };
 
-export function SaveBadge({ save, error }: { save: SaveState; error: Error | null }) {
-  const [text, color] = SHOWN[save];
+interface Props {
+  save: SaveState;
+  error: Error | null;
+  /** It is what was published: there is no draft. */
+  published: boolean;
+}
+
+export function SaveBadge({ save, error, published }: Props) {
+  const [text, color] = save === "saved" && published ? (["Published", "teal"] as const) : SHOWN[save];
   return (
     <Tooltip label={error?.message} disabled={error === null}>
       <Badge role="status" variant="light" color={color}>

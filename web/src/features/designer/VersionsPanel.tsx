@@ -4,6 +4,7 @@ import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { discardDraft, documentOfVersion, type Flow, flows, rollBack, saveDraft, type Version } from "@/api/flows";
 import { Changes } from "@/features/designer/Changes";
+import { forget } from "@/features/designer/memory";
 import { Progress } from "@/features/designer/Progress";
 import { ConfirmButton } from "@/ui/ConfirmButton";
 import { Empty } from "@/ui/Empty";
@@ -107,7 +108,10 @@ function TheDraft({ flow }: { flow: Flow }) {
   const queries = useQueryClient();
   const discarding = useMutation<unknown, Error, void>({
     mutationFn: () => discardDraft(flow.name),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["flows"] }),
+    onSuccess: () => {
+      forget(localStorage, flow.id);
+      return queries.invalidateQueries({ queryKey: ["flows"] });
+    },
   });
   return (
     <Group justify="space-between" role="group" aria-label="Draft">

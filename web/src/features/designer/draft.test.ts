@@ -85,6 +85,16 @@ describe("a draft", () => {
     expect(state()).toBe("saved");
   });
 
+  it("that the server cannot save now is not saved, and tried again", async () => {
+    const { draft, save, state } = opened();
+    save.mockRejectedValueOnce(new Problem(503, { reason: "store-full" }));
+    draft.change(setKey("a", "note", "x"));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(state()).toBe("failed");
+    await vi.runAllTimersAsync();
+    expect([state(), save.mock.calls.length]).toEqual(["saved", 2]);
+  });
+
   it.each(["mine", "theirs"] as const)("lets a person choose when two changed it: %s", async (whose) => {
     const { draft, save, text, state } = opened();
     save.mockRejectedValueOnce(stale("flow: f\nsteps: []\n"));

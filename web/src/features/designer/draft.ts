@@ -7,7 +7,7 @@
  *                          └── changed since─┤
  *                                            ├── signed out ──▶ offline ──after signing in──▶ saving
  *                                            ├── somebody else saved ──▶ conflict ──a person chooses──▶ saving
- *                                            └── refused ──▶ failed ──next change──▶ changed
+ *                                            └── refused ──▶ failed ──next change, or soon if it may pass──▶ saving
  *
  * What is not saved is kept in the browser, with what the server had, until it is: over a reload, too. While somebody
  * else has the draft's seat it rests: nothing is saved, and nothing is lost.
@@ -159,6 +159,7 @@ export function openDraft({ id, text, tag, author = "", mistakes, save, memory =
       store.setState({ save: "conflict", error, theirs: { text: theirs, tag: now, author } });
     } else {
       store.setState({ save: "failed", error });
+      if (error instanceof Problem && isPassing(error)) later(AGAIN_AFTER);
     }
   }
 
@@ -221,6 +222,11 @@ export function openDraft({ id, text, tag, author = "", mistakes, save, memory =
     heard,
     close: () => clearTimeout(timer),
   };
+}
+
+/** The server, or what is in front of it, cannot do it now: nothing is wrong with what was sent. */
+function isPassing({ status }: Problem): boolean {
+  return status >= 500 || status === 429;
 }
 
 /** The one that was kept, if it is of this text, or has something in it that was never saved. */
