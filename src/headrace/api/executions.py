@@ -14,10 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.api.masks import mask_of_version
 from headrace.api.parts import Parts, PartsOf
-from headrace.api.shapes import LATEST, Answer, FlowName, Moment, Number, Page, Paging, ThingId, known_cursor
+from headrace.api.shapes import LATEST, Answer, FlowName, Moment, Number, Page, Paging, StepName, ThingId, known_cursor
 from headrace.bus import message as envelope
 from headrace.bus import subjects
-from headrace.errors import HeadraceError
+from headrace.bus.client import Entry
+from headrace.bus.picking import Picker
+from headrace.errors import HeadraceError, NotFound
 from headrace.flows.redaction import Redaction
 from headrace.store import executions as store
 from headrace.store import failures, flows
@@ -27,6 +29,11 @@ __all__ = ["MessageView", "message_view", "router"]
 INPUTS_AT_ONCE = 16
 INPUTS_MOST = 200
 """Inputs fetched for one execution; further messages are listed without."""
+
+OUTPUTS_OF, OUTPUTS_LOOKED = 20, 500
+"""Calls whose outputs are looked for, and messages that are looked through for those of each."""
+EARLIER = 50
+"""Milliseconds before a call's reckoned beginning from which its outputs are looked for."""
 
 State = Literal["running", "done", "failed"]
 WORKED = frozenset({"done", "failed", "delayed"})
@@ -110,6 +117,23 @@ class ExecutionDetail(ExecutionView):
     timings: list[Timing] = Field(description="Per step, in the order of the first message; a mapper is a step, too.")
 
 
+class OutputView(Answer):
+    """A message that a step emitted."""
+
+    seq: int = Field(description="Where it is in the flow's journal.")
+    at: Moment = Field(description="When it was stored.")
+    parent: str = Field(description="The message for which it was emitted.")
+    to: str | None = Field(description="The only step it goes to; null: every step that comes after.")
+    output: MessageView
+
+
+class Outputs(Answer):
+    """``complete``: all that the step emitted in this execution is there."""
+
+    items: list[OutputView]
+    complete: bool
+
+
 class ExecutionFilter(Paging):
     """Which executions are wanted."""
 
@@ -158,6 +182,39 @@ async def get_execution(parts: PartsOf, execution_id: ThingId) -> ExecutionDetai
         ],
         timings=_timings(processed),
     )
+
+
+@router.get("/{execution_id}/outputs", operation_id="listExecutionOutputs")
+async def list_execution_outputs(
+    parts: PartsOf, execution_id: ThingId, step: Annotated[StepName, Query(description="The step.")]
+) -> Outputs:
+    """What a step emitted in an execution, as long as the journal keeps it and it can be found quickly."""
+    async with parts.db.read() as conn:
+        execution, processed = await store.get(conn, execution_id)
+    mask = await mask_of_version(parts, execution.flow_id, execution.version)
+    emitting = [each for each in processed if each.step == step and each.outputs and each.kind in WORKED]
+    stream = subjects.stream(execution.flow_id)
+    found: dict[int, OutputView] = {}
+    async with Picker(parts.bus) as picker:
+        for each in emitting[:OUTPUTS_OF]:
+            subject = subjects.output(execution.flow_id, each.epoch, step)
+            began = (each.at_us - each.call_us) // 1000 - EARLIER
+            with contextlib.suppress(NotFound):
+                picked = await picker.since(stream, subject, began, OUTPUTS_LOOKED)
+                found |= {entry.seq: view for entry in picked.entries if (view := _output(entry, each, mask))}
+    wanted = sum(each.outputs for each in emitting)
+    return Outputs(items=[found[seq] for seq in sorted(found)], complete=len(found) >= wanted)
+
+
+def _output(entry: Entry, cause: store.Processed, mask: Redaction) -> OutputView | None:
+    try:
+        message = envelope.decode(entry.data)
+        if (message.execution, message.parent) != (cause.execution_id, cause.message_id):
+            return None
+        view = message_view(entry.data, mask)
+    except msgspec.MsgspecError:
+        return None
+    return OutputView(seq=entry.seq, at=entry.at, parent=cause.message_id, to=message.to or None, output=view)
 
 
 def _execution(execution: store.Execution, names: dict[str, str]) -> ExecutionView:

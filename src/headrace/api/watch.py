@@ -88,7 +88,7 @@ class Passing(Answer):
     "/{name}/watch",
     operation_id="watchFlow",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"}},
+    responses={200: {"model": Passing, "description": "Events; this is the data of `passing`"}},
 )
 async def watch_flow(parts: PartsOf, name: FlowName, wanted: Annotated[WatchFilter, Query()]) -> EventSourceResponse:
     """Follow messages as they pass: an event ``hello``, then ``passing``, each a `Passing`, whenever something did."""

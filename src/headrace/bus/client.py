@@ -26,7 +26,7 @@ from nats.aio.msg import Msg
 from headrace.bus.stores import Done, JournalFull, Stored, Stores, failure
 from headrace.errors import HeadraceError, NotFound, TooLarge, Unavailable
 
-__all__ = ["Bus", "Done", "Entry", "JournalFull", "RawHandler", "Stored", "milliseconds"]
+__all__ = ["Bus", "Done", "Entry", "JournalFull", "RawHandler", "Stored", "milliseconds", "stamp"]
 
 RawHandler = Callable[[bytes, bytes, bytes, bytes | None], None]
 """``(subject, reply, data, headers)``, called from the read loop: must be quick; what it raises is logged."""
@@ -421,10 +421,7 @@ class Bus:
 
     async def first_since(self, stream: str, subject: str, at: int) -> Entry | None:
         """The oldest message of ``subject`` stored at or after ``at`` (milliseconds since the epoch)."""
-        from datetime import UTC, datetime
-
-        moment = datetime.fromtimestamp(at / 1000, UTC).isoformat().replace("+00:00", "Z")
-        return await self._get(stream, {"start_time": moment, "next_by_subj": subject})
+        return await self._get(stream, {"start_time": stamp(at), "next_by_subj": subject})
 
     async def _get(self, stream: str, query: dict[str, Any]) -> Entry | None:
         try:
@@ -465,8 +462,15 @@ class Bus:
         return reading.read(self, stream, filters, start_seq, tail, follow=follow, headers_only=headers_only)
 
 
-def milliseconds(stamp: str) -> int:
+def milliseconds(written: str) -> int:
     """Since the epoch, of a moment as the broker writes it; 0 for nothing."""
     from datetime import datetime
 
-    return int(datetime.fromisoformat(stamp[:26].rstrip("Z") + "+00:00").timestamp() * 1000) if stamp else 0
+    return int(datetime.fromisoformat(written[:26].rstrip("Z") + "+00:00").timestamp() * 1000) if written else 0
+
+
+def stamp(at: int) -> str:
+    """A moment, in milliseconds since the epoch, as the broker reads it."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat().replace("+00:00", "Z")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from headrace.bus.client import Bus, Entry, milliseconds
+from headrace.bus.client import Bus, Entry, milliseconds, stamp
 from headrace.bus.reading import headers_of
 from headrace.errors import NotFound, Unavailable
 
@@ -73,10 +73,13 @@ class Picker:
 
         `NotFound` (``not-in-broker``) without such a stream, `Unavailable` (``no-answer``).
         """
+        return await self._ask(stream, {"seq": max(seq, 1), "next_by_subj": subject}, most, max_bytes)
+
+    async def _ask(self, stream: str, which: dict[str, Any], most: int, max_bytes: int) -> Picked:
         self._number += 1
         reply = f"{self._inbox}.{self._number}"
         look = self._looks[reply.encode()] = _Look()
-        query = {"seq": max(seq, 1), "next_by_subj": subject, "batch": most, "max_bytes": max_bytes}
+        query = {**which, "batch": most, "max_bytes": max_bytes}
         try:
             self._bus.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(query).encode(), reply=reply, keep=False)
             async with asyncio.timeout(WITHIN):
@@ -88,6 +91,10 @@ class Picker:
         if look.status.startswith("503"):
             raise NotFound("not-in-broker", f"there is no stream {stream}")
         return Picked(look.entries, look.left)
+
+    async def since(self, stream: str, subject: str, at: int, most: int, max_bytes: int = MOST_BYTES) -> Picked:
+        """The same, of messages stored at or after ``at`` (milliseconds since the epoch)."""
+        return await self._ask(stream, {"start_time": stamp(at), "next_by_subj": subject}, most, max_bytes)
 
     async def newest(
         self, stream: str, subject: str, most: int, *, before: int | None = None, max_bytes: int = MOST_BYTES

@@ -174,6 +174,35 @@ async def test_an_execution_shows_no_secrets_either(served: Served) -> None:
     assert found["processed"][0]["input"]["body"] == {"password": "[password]"}
 
 
+async def test_what_a_step_emitted_in_an_execution_is_found_again(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    await with_secret(served, spec)
+    await emitted(served, spec, {"n": "of another"})
+    body = msgspec.Raw(msgspec.json.encode({"p": SECRET}))
+    message = envelope.Message(
+        id=new_id(),
+        execution=new_id(),
+        step="hook",
+        at=1,
+        parent="m0",
+        body=body,
+    )
+    subject = subjects.output(spec.flow_id, spec.epoch, "hook")
+    seq = (await served.parts.bus.store(subject, envelope.encode(message), message.id)).seq
+    now = time.time_ns() // 1000
+    facts = [
+        Fact("accepted", message.execution, "hook", "m0", "", now - 9, 1),
+        Fact("done", message.execution, "hook", "m0", "", now, 0, outputs=1, call_us=5),
+    ]
+    async with served.parts.db.begin() as conn:
+        await executions.apply(conn, "test", [(1, Batch(spec.flow_id, spec.epoch, 2, facts))])
+    found = await served.get(f"/executions/{message.execution}/outputs", step="hook")
+    [item] = found["items"]
+    assert (found["complete"], item["seq"], item["parent"]) == (True, seq, "m0")
+    assert item["output"]["body"] == {"p": "[password]"}
+    assert await served.get(f"/executions/{message.execution}/outputs", step="work") == {"items": [], "complete": True}
+
+
 async def test_what_is_not_there(served: Served) -> None:
     await deploy(served.parts.db, served.parts.bus, "orders")
     path = "/flows/orders/queues"

@@ -1,5 +1,6 @@
-import { queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { answer, client } from "@/api/client";
+import { executionLog } from "@/api/logs";
 import { Problem } from "@/api/problem";
 import type { components as schema } from "@/api/schema";
 
@@ -14,7 +15,9 @@ const LOOK_EVERY = 2_000;
 /** An execution that has just begun is recorded a moment later: it is asked for again so often. */
 const NOT_YET = 8;
 
-export type ExecutionFilter = { flow?: string; state?: Execution["state"]; version?: number };
+export type ExecutionFilter = { flow?: string; state?: Execution["state"]; version?: number; since?: number };
+/** Errors that are alike: of one step, for one reason, of one kind. */
+export type Kind = { flow: string; step: string; reason: string; name: string };
 
 export const executions = {
   list: (filter: ExecutionFilter) =>
@@ -22,6 +25,46 @@ export const executions = {
       queryKey: ["executions", "list", filter],
       queryFn: ({ signal }) =>
         answer(client.GET("/api/v1/executions", { params: { query: { ...filter, limit: SHOWN } }, signal })),
+      refetchInterval: LOOK_EVERY,
+    }),
+  /** The same, with those before them, page by page. */
+  pages: (filter: ExecutionFilter) =>
+    infiniteQueryOptions({
+      queryKey: ["executions", "pages", filter],
+      queryFn: ({ pageParam, signal }) => {
+        const cursor = pageParam === null ? {} : { cursor: pageParam };
+        return answer(
+          client.GET("/api/v1/executions", { params: { query: { ...filter, ...cursor, limit: SHOWN } }, signal }),
+        );
+      },
+      initialPageParam: null as string | null,
+      getNextPageParam: (page) => page.next,
+      refetchInterval: LOOK_EVERY,
+    }),
+  /** What a step emitted in an execution. */
+  outputs: (id: string, step: string) =>
+    queryOptions({
+      queryKey: ["executions", id, "outputs", step],
+      queryFn: ({ signal }) =>
+        answer(
+          client.GET("/api/v1/executions/{execution_id}/outputs", {
+            params: { path: { execution_id: id }, query: { step } },
+            signal,
+          }),
+        ),
+    }),
+  /** What was written while its messages were at work; `running`: there may be more. */
+  log: (id: string, flow: string, running: boolean) =>
+    queryOptions({
+      queryKey: ["executions", id, "log"],
+      queryFn: ({ signal }) => executionLog(flow, id, signal),
+      refetchInterval: running ? LOOK_EVERY : false,
+    }),
+  /** How many open errors are like one. */
+  alike: (kind: Kind) =>
+    queryOptions({
+      queryKey: ["errors", "count", kind],
+      queryFn: ({ signal }) => answer(client.GET("/api/v1/errors/count", { params: { query: kind }, signal })),
       refetchInterval: LOOK_EVERY,
     }),
   one: (id: string) =>
@@ -54,6 +97,6 @@ export function retry(id: string, body?: unknown) {
   return answer(client.POST("/api/v1/errors/{error_id}/retry", { params: { path: { error_id: id } }, body: how }));
 }
 
-export function retryAll(flow: string, step: string) {
-  return answer(client.POST("/api/v1/errors/retry", { body: { flow, step } }));
+export function retryAll(kind: Kind) {
+  return answer(client.POST("/api/v1/errors/retry", { body: kind }));
 }

@@ -1138,6 +1138,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/executions/{execution_id}/outputs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Execution Outputs
+         * @description What a step emitted in an execution, as long as the journal keeps it and it can be found quickly.
+         */
+        get: operations["listExecutionOutputs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/errors": {
         parameters: {
             query?: never;
@@ -3078,6 +3098,43 @@ export interface components {
             /** @description What lies between; null in lists of flows. */
             commits?: components["schemas"]["Commits"] | null;
         };
+        /**
+         * OutputView
+         * @description A message that a step emitted.
+         */
+        OutputView: {
+            /**
+             * Seq
+             * @description Where it is in the flow's journal.
+             */
+            seq: number;
+            /**
+             * At
+             * @description When it was stored.
+             */
+            at: number;
+            /**
+             * Parent
+             * @description The message for which it was emitted.
+             */
+            parent: string;
+            /**
+             * To
+             * @description The only step it goes to; null: every step that comes after.
+             */
+            to: string | null;
+            output: components["schemas"]["MessageView"];
+        };
+        /**
+         * Outputs
+         * @description ``complete``: all that the step emitted in this execution is there.
+         */
+        Outputs: {
+            /** Items */
+            items: components["schemas"]["OutputView"][];
+            /** Complete */
+            complete: boolean;
+        };
         /** Page[ComponentView] */
         Page_ComponentView_: {
             /** Items */
@@ -3197,6 +3254,34 @@ export interface components {
              * @description Give it as `cursor` to get what follows; null at the end.
              */
             next: string | null;
+        };
+        /**
+         * Passing
+         * @description One look: what is shown, and what is not.
+         */
+        Passing: {
+            /**
+             * Passed
+             * @description Messages since the last look, of the steps that are watched.
+             */
+            passed: number;
+            /**
+             * Unmatched
+             * @description Those that were looked at and are none of those wanted.
+             */
+            unmatched: number;
+            /**
+             * Left Out
+             * @description Those that are not shown as there were too many.
+             */
+            left_out: number;
+            /**
+             * Trouble
+             * @description Why the condition cannot be applied to a message, for one of them.
+             */
+            trouble: string;
+            /** Items */
+            items: components["schemas"]["Seen"][];
         };
         /**
          * PlanView
@@ -3855,6 +3940,53 @@ export interface components {
              * @description Milliseconds since the epoch.
              */
             since: number;
+        };
+        /**
+         * Seen
+         * @description A message that passed, as far as it may be shown.
+         */
+        Seen: {
+            /**
+             * Seq
+             * @description `GET /flows/{name}/messages/{seq}` has all of it.
+             */
+            seq: number;
+            /**
+             * At
+             * @description Milliseconds since the epoch.
+             */
+            at: number;
+            /**
+             * Step
+             * @description The step that emitted it.
+             */
+            step: string;
+            /**
+             * To
+             * @description The only step it goes to; null: every step that comes after.
+             */
+            to: string | null;
+            /** Id */
+            id: string;
+            /** Execution */
+            execution: string;
+            /**
+             * Size
+             * @description Bytes of its body.
+             */
+            size: number;
+            /**
+             * Body
+             * @description The beginning of its JSON, at most 2000 characters.
+             */
+            body: string;
+            /**
+             * Whole
+             * @description Whether that is all of it.
+             */
+            whole: boolean;
+            /** Masked */
+            masked: boolean;
         };
         /**
          * Shown
@@ -9244,6 +9376,77 @@ export interface operations {
             };
         };
     };
+    listExecutionOutputs: {
+        parameters: {
+            query: {
+                /** @description The step. */
+                step: string;
+            };
+            header?: never;
+            path: {
+                /** @description An id. */
+                execution_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outputs"];
+                };
+            };
+            /** @description There is no token, or it does not count. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The state of things forbids it now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description The request has mistakes; `problems` lists them. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Not carried out. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     listErrors: {
         parameters: {
             query?: {
@@ -10173,13 +10376,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events */
+            /** @description Events; this is the data of `passing` */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "application/json": components["schemas"]["Passing"];
                 };
             };
             /** @description There is no token, or it does not count. */

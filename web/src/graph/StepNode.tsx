@@ -1,20 +1,23 @@
-import { ActionIcon, Badge, Group, Paper, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Badge, Group, Paper, Text } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
 import { memo } from "react";
 import type { components } from "@/api/schema";
 import type { Step } from "@/graph/document";
-import { tone } from "@/ui/tone";
+import { StepFigures, StepPulse } from "@/graph/StepFigures";
 import { span } from "@/ui/when";
 
 /** What a page shows of a step beside what is written of it; everything may be absent. */
 export interface StepAbout {
   /** What the step's host says of itself. */
   live?: components["schemas"]["StepView"] | null;
-  /** Messages a second, in and out. */
-  rate?: { received: number; emitted: number } | null;
-  /** The revision it runs. */
+  /** When that was so, milliseconds since the epoch. */
+  now?: number;
+  /** It may no longer be so. */
+  stale?: boolean;
+  /** The revision it runs, and its commit. */
   revision?: number | null;
+  commit?: string;
   /** The latest revision, when that is another one. */
   newer?: number | null;
   mistakes?: number;
@@ -54,7 +57,8 @@ const OUTCOME_COLORS = { done: "teal", failed: "red", delayed: "orange", skipped
 
 /** A step on the canvas: what it is, and how it is when it runs. */
 export const StepNode = memo(function StepNode({ data, selected }: NodeProps<StepNodeType>) {
-  const { step, live = null, rate = null, revision = null, newer = null, mistakes = 0, outcome = null, onAdd } = data;
+  const { step, live = null, revision = null, newer = null, mistakes = 0, outcome = null, onAdd } = data;
+  const { now = 0, stale = false, commit = "" } = data;
   return (
     <Paper
       withBorder
@@ -85,6 +89,7 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
       <Text size="xs" c="dimmed" truncate>
         {step.uses}
         {revision !== null && ` · r${revision}`}
+        {commit && ` ${commit.slice(0, 7)}`}
         {newer !== null && ` → r${newer} is pushed`}
       </Text>
       {step.when !== null && (
@@ -92,15 +97,8 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
           <b>when</b> {step.when}
         </Text>
       )}
-      {live !== null && (
-        <Group gap={8} mt={4}>
-          <Figure label="messages in" value={`↓ ${live.received}${perSecond(rate?.received)}`} />
-          <Figure label="messages out" value={`↑ ${live.emitted}${perSecond(rate?.emitted)}`} />
-          {live.waiting > 0 && <Figure label="messages waiting" value={`⧗ ${live.waiting}`} />}
-          {live.failed > 0 && <Figure label="failed" value={`✕ ${live.failed}`} color={tone("red")} />}
-          <Figure label="memory" value={`${Math.round(live.memory / 2 ** 20)} MB`} />
-        </Group>
-      )}
+      {live !== null && <StepFigures live={live} now={now} stale={stale} />}
+      <StepPulse id={step.id} />
       {outcome !== null && (
         <Group gap={8} mt={4}>
           <Badge size="xs" variant={outcome.stale ? "outline" : "light"} color={OUTCOME_COLORS[outcome.state]}>
@@ -110,13 +108,6 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
           {outcome.took > 0 && <Figure label="in its code" value={span(outcome.took)} />}
           {outcome.stale && <Figure label={outcome.stale} value="stale" />}
         </Group>
-      )}
-      {live?.warning && (
-        <Tooltip label={live.warning} multiline maw={360}>
-          <Text size="xs" c={tone("orange")} truncate>
-            ⚠ {live.warning}
-          </Text>
-        </Tooltip>
       )}
       {onAdd !== null && (
         <ActionIcon
@@ -139,10 +130,6 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
     </Paper>
   );
 });
-
-function perSecond(rate: number | undefined): string {
-  return rate === undefined || rate === 0 ? "" : ` · ${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`;
-}
 
 function Figure({ label, value, color }: { label: string; value: string; color?: string }) {
   return (

@@ -2,7 +2,7 @@
 import { layout as dagre, Graph } from "@dagrejs/dagre";
 import type { Step } from "@/graph/document";
 
-export const STEP = { width: 240, height: 104 } as const;
+export const STEP = { width: 260, height: 124 } as const;
 
 export interface Edge {
   id: string;

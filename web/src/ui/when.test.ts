@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { moment, span } from "@/ui/when";
+import { age, moment, perSecond, size, span } from "@/ui/when";
 
 it.each([
   [12, "12 µs"],
@@ -15,4 +15,20 @@ it("leaves the date out today", () => {
   const now = new Date(2026, 5, 10, 12, 0, 0).getTime();
   expect(moment(now - 60_000, now)).not.toMatch(/2026/);
   expect(moment(now - 3 * 86_400_000, now)).toMatch(/2026/);
+});
+
+it("tells an age in few characters", () => {
+  expect([-5, 1_499, 119_000, 600_000, 7_200_000, 200_000_000].map(age)).toEqual([
+    "0 s",
+    "1 s",
+    "119 s",
+    "10 min",
+    "2 h",
+    "2 d",
+  ]);
+});
+
+it("tells rates and sizes", () => {
+  expect([0.04, 9.94, 12.4].map(perSecond)).toEqual(["0.0/s", "9.9/s", "12/s"]);
+  expect([12, 1_200, 3_400_000].map(size)).toEqual(["12 B", "1.2 kB", "3.4 MB"]);
 });

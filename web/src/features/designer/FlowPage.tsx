@@ -1,28 +1,31 @@
 import { Anchor, Badge, Box, Breadcrumbs, Button, Group, Stack, Text, Title, Tooltip } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { type Deployment, type Flow, flows, openedDraft } from "@/api/flows";
+import { type Beside, useBeside } from "@/features/designer/beside";
 import { DraftPage } from "@/features/designer/DraftPage";
 import { NewerButton } from "@/features/designer/NewerButton";
 import { OnItsWay } from "@/features/designer/OnItsWay";
-import { type Beside, RunningFlow } from "@/features/designer/RunningFlow";
+import { RunningFlow } from "@/features/designer/RunningFlow";
 import { FlowMenu } from "@/features/flows/FlowMenu";
 import { flowState } from "@/features/flows/flowState";
 import { Empty } from "@/ui/Empty";
 import { Refusal } from "@/ui/Refusal";
 import { StateBadge } from "@/ui/StateBadge";
+import { Traffic } from "@/ui/Traffic";
 import { Waiting } from "@/ui/Waiting";
+import { moment } from "@/ui/when";
 
 /** One flow: as it runs, or its draft. */
 export default function FlowPage({ name, editing }: { name: string; editing: boolean }) {
   const flow = useQuery(flows.one(name));
-  const [beside, setBeside] = useState<Beside>(null);
-  if (flow.error) return <Refusal error={flow.error} onRetry={() => void flow.refetch()} />;
-  if (flow.data === undefined) return <Waiting />;
+  const { open } = useBeside();
+  if (flow.data === undefined) {
+    return flow.error ? <Refusal error={flow.error} onRetry={() => void flow.refetch()} /> : <Waiting />;
+  }
   return (
     <Stack h="100%" gap={0}>
-      <Head flow={flow.data} editing={editing} onBeside={setBeside} />
+      <Head flow={flow.data} editing={editing} onBeside={open} />
       {!editing && <OnItsWay flow={flow.data} />}
       <Box flex={1} mih={0}>
         {editing ? (
@@ -32,7 +35,7 @@ export default function FlowPage({ name, editing }: { name: string; editing: boo
             This flow has a draft and nothing that could run.
           </Empty>
         ) : (
-          <RunningFlow flow={flow.data} readAt={flow.dataUpdatedAt} beside={beside} onBeside={setBeside} />
+          <RunningFlow flow={flow.data} readAt={flow.dataUpdatedAt} />
         )}
       </Box>
     </Stack>
@@ -54,6 +57,11 @@ function Head({ flow, editing, onBeside }: { flow: Flow; editing: boolean; onBes
         <StateBadge state={flowState(flow)} />
         {flow.deployment && <Badge variant="outline" color="gray">{`version ${flow.deployment.version}`}</Badge>}
         {!editing && flow.deployment && <LastPublish deployment={flow.deployment} />}
+        {!editing && flow.deployment && (
+          <Box visibleFrom="md">
+            <Traffic flow={flow.name} />
+          </Box>
+        )}
         {flow.reason && (
           <Text size="sm" c="dimmed">
             {flow.reason}
@@ -64,6 +72,9 @@ function Head({ flow, editing, onBeside }: { flow: Flow; editing: boolean; onBes
         {!editing && flow.version !== null && (
           <>
             <NewerButton flow={flow} onClick={() => onBeside("updates")} />
+            <Button size="xs" variant="default" onClick={() => onBeside("watch")}>
+              Watch
+            </Button>
             <Button size="xs" variant="default" onClick={() => onBeside("log")}>
               Log
             </Button>
@@ -109,13 +120,14 @@ function Watch({ flow }: { flow: Flow }) {
 
 /** Warm-up and gap of the publish that brought what runs. */
 function LastPublish({ deployment }: { deployment: Deployment }) {
-  const { ready_ms, handover } = deployment;
+  const { ready_ms, live_at, handover } = deployment;
   const told = [
-    ready_ms === null ? "" : `warm after ${ready_ms} ms`,
+    ready_ms === null ? "" : `warm-up ${ready_ms} ms`,
     handover?.gap_ms == null ? "" : `gap ${handover.gap_ms.toFixed(0)} ms`,
   ].filter(Boolean);
+  const since = live_at === null ? "" : `Live since ${moment(live_at)}`;
   return (
-    <Text size="xs" c="dimmed" visibleFrom="sm">
+    <Text size="xs" c="dimmed" visibleFrom="sm" title={since} aria-label={`Last publish: ${told.join(", ")}. ${since}`}>
       {told.join(", ")}
     </Text>
   );

@@ -1,88 +1,91 @@
-import { Badge, Divider, Group, ScrollArea, Select, Stack, Text, TextInput } from "@mantine/core";
+import { Anchor, Badge, Divider, Group, ScrollArea, Select, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
 import { useEffect, useRef, useState } from "react";
-import { followLog, type LogLine } from "@/api/logs";
+import { Link } from "wouter";
+import { followLog, type LogFilter, type LogLine } from "@/api/logs";
+import { Offline } from "@/api/problem";
+import { LogLines } from "@/ui/LogLines";
 import { Panel } from "@/ui/Panel";
 import { Refusal } from "@/ui/Refusal";
-import { moment } from "@/ui/when";
+import { useFilter } from "@/ui/useFilter";
 
 const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"];
-const COLORS: Record<string, string> = { warn: "orange", error: "red", fatal: "red", info: "blue" };
 /** Lines kept on the page. */
 const KEPT = 2_000;
 const AGAIN_AFTER = 2_000;
+const TYPING = 400;
 
 interface Props {
   flow: string;
   steps: string[];
-  step: string | null;
   onClose: () => void;
 }
 
-/** What the steps write, as they write it. */
-export function LogPanel({ flow, steps, step: first, onClose }: Props) {
-  const [step, setStep] = useState<string | null>(first);
-  const [level, setLevel] = useState("info");
-  const [search, setSearch] = useState("");
-  const { lines, error } = useLog(flow, step, level);
+/** What the steps write, as they write it. The filters are in the address. */
+export function LogPanel({ flow, steps, onClose }: Props) {
+  const [filter, setFilter] = useFilter();
+  const [text] = useDebouncedValue(filter("text"), TYPING);
+  const level = LEVELS.find((each) => each === filter("level")) ?? "info";
+  const { lines, error } = useLog(flow, { step: filter("step"), level, text });
+  const [following, setFollowing] = useState(true);
   const bottom = useRef<HTMLDivElement>(null);
-  const shown = lines.filter((line) => line.text.toLowerCase().includes(search.toLowerCase()));
   // biome-ignore lint/correctness/useExhaustiveDependencies: it scrolls when lines come
   useEffect(() => {
-    bottom.current?.scrollIntoView({ block: "end" });
-  }, [shown.length]);
+    if (following) bottom.current?.scrollIntoView({ block: "end" });
+  }, [lines.length, following]);
   return (
     <Panel title="Log" onClose={onClose}>
-      <Group p="sm" gap="xs" grow>
-        <Select
-          aria-label="Step"
-          placeholder="All steps"
-          data={steps}
-          value={step}
-          onChange={setStep}
-          clearable
-          size="xs"
-        />
-        <Select
-          aria-label="Level"
-          data={LEVELS}
-          value={level}
-          onChange={(value) => setLevel(value ?? "info")}
-          allowDeselect={false}
-          size="xs"
-        />
-        <TextInput
-          aria-label="Search the log"
-          placeholder="Text"
-          value={search}
-          onChange={(event) => setSearch(event.currentTarget.value)}
-          size="xs"
-        />
-      </Group>
+      <Stack p="sm" gap="xs">
+        <Group gap="xs" grow>
+          <Select
+            aria-label="Step"
+            placeholder="All steps"
+            data={steps}
+            value={filter("step") || null}
+            onChange={(value) => setFilter("step", value)}
+            clearable
+            size="xs"
+          />
+          <Select
+            aria-label="Level"
+            data={LEVELS}
+            value={level}
+            onChange={(value) => setFilter("level", value)}
+            allowDeselect={false}
+            size="xs"
+          />
+          <TextInput
+            aria-label="Search the log"
+            placeholder="Text"
+            value={filter("text")}
+            onChange={(event) => setFilter("text", event.currentTarget.value)}
+            size="xs"
+          />
+        </Group>
+        <Group justify="space-between">
+          <Switch
+            size="xs"
+            label="Follow"
+            checked={following}
+            onChange={(event) => setFollowing(event.currentTarget.checked)}
+          />
+          {error instanceof Offline && (
+            <Badge size="sm" color="orange" variant="light" role="status">
+              Reconnecting
+            </Badge>
+          )}
+        </Group>
+      </Stack>
       <Divider />
-      {error && <Refusal error={error} />}
+      {error && !(error instanceof Offline) && <Refusal error={error} />}
       <ScrollArea flex={1} mih={0} type="auto" viewportProps={{ tabIndex: 0, "aria-label": "Lines", role: "log" }}>
         <Stack gap={2} p="sm">
-          {shown.length === 0 && (
+          {lines.length === 0 && (
             <Text size="sm" c="dimmed">
               Nothing yet.
             </Text>
           )}
-          {shown.map((line) => (
-            <Group key={line.number} gap="xs" wrap="nowrap" align="flex-start">
-              <Text size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
-                {moment(line.at)}
-              </Text>
-              <Badge size="xs" variant="light" color={COLORS[line.level] ?? "gray"}>
-                {line.level}
-              </Badge>
-              <Text size="xs" fw={600}>
-                {line.step}
-              </Text>
-              <Text size="xs" ff="monospace" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
-                {line.text}
-              </Text>
-            </Group>
-          ))}
+          <LogLines lines={lines} withStep after={executionOf} />
           <div ref={bottom} />
         </Stack>
       </ScrollArea>
@@ -90,31 +93,46 @@ export function LogPanel({ flow, steps, step: first, onClose }: Props) {
   );
 }
 
+function executionOf({ execution }: LogLine) {
+  if (!execution) return null;
+  return (
+    <Anchor size="xs" component={Link} href={`/executions/${execution}`}>
+      Execution
+    </Anchor>
+  );
+}
+
 /** The last lines and those that come; a connection that broke is made again, from the last lines on. */
-function useLog(flow: string, step: string | null, level: string) {
+function useLog(flow: string, { step, level, text }: LogFilter) {
   const [lines, setLines] = useState<LogLine[]>([]);
   const [error, setError] = useState<Error | null>(null);
   useEffect(() => {
     const ending = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const follow = async () => {
-      setLines([]);
+    setLines([]);
+    setError(null);
+    const read = async () => {
+      let first = true;
       try {
         const heard = (more: LogLine[]) => {
+          const anew = first;
+          first = false;
           setError(null);
-          setLines((now) => [...now, ...more].slice(-KEPT));
+          setLines((now) => (anew ? more : [...now, ...more]).slice(-KEPT));
         };
-        await followLog(flow, step === null ? { level } : { step, level }, heard, ending.signal);
+        await followLog(flow, { step, level, text }, heard, ending.signal);
+        throw new Offline("the server has ended");
       } catch (failure) {
-        if (!ending.signal.aborted) setError(failure as Error);
+        if (ending.signal.aborted) return;
+        setError(failure as Error);
+        timer = setTimeout(() => void read(), AGAIN_AFTER);
       }
-      if (!ending.signal.aborted) timer = setTimeout(() => void follow(), AGAIN_AFTER);
     };
-    void follow();
+    void read();
     return () => {
       clearTimeout(timer);
       ending.abort();
     };
-  }, [flow, step, level]);
+  }, [flow, step, level, text]);
   return { lines, error };
 }

@@ -32,6 +32,8 @@ interface Props {
   step: Step;
   mistakes: Placed[];
   readOnly: boolean;
+  /** What stands above what is written of it, such as how it runs. */
+  above?: ReactNode;
   onChange: (change: Change, group?: string) => void;
   onRenamed: (id: string) => void;
   onMap: () => void;
@@ -60,6 +62,7 @@ export function StepPanel(props: Props) {
       }
     >
       <ScrollArea flex={1} mih={0} type="auto">
+        {props.above}
         <Stack p="sm" gap="sm">
           {whole.map((each) => (
             <Text key={each.path + each.reason} size="sm" c={each.severity === "error" ? "red" : undefined}>

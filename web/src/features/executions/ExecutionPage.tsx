@@ -1,14 +1,18 @@
 import { Alert, Anchor, Badge, Box, Breadcrumbs, Button, Group, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
 import { type ExecutionDetail, executions, type Processed } from "@/api/executions";
 import { flows } from "@/api/flows";
 import { ErrorPanel } from "@/features/executions/ErrorPanel";
 import { STATE_COLORS } from "@/features/executions/ExecutionsPage";
+import { beats } from "@/features/executions/replay";
+import { ExecutionLog, Output } from "@/features/executions/StepDetail";
 import { outcomes } from "@/features/executions/tree";
 import { Canvas } from "@/graph/Canvas";
-import { read } from "@/graph/document";
+import { read, type Step } from "@/graph/document";
+import { edges } from "@/graph/layout";
+import { passed, pulse, still } from "@/graph/pulses";
 import { Json } from "@/ui/Json";
 import { Refusal } from "@/ui/Refusal";
 import { Waiting } from "@/ui/Waiting";
@@ -19,8 +23,9 @@ const COLORS = { done: "teal", failed: "red", delayed: "orange", skipped: "gray"
 /** What one event caused, on the picture of the version it ran on: choose a step to see what it got and did. */
 export default function ExecutionPage({ id }: { id: string }) {
   const execution = useQuery(executions.one(id));
-  if (execution.error) return <Refusal error={execution.error} onRetry={() => void execution.refetch()} />;
-  if (execution.data === undefined) return <Waiting />;
+  if (execution.data === undefined) {
+    return execution.error ? <Refusal error={execution.error} onRetry={() => void execution.refetch()} /> : <Waiting />;
+  }
   return (
     <Stack h="100%" gap={0}>
       <Head execution={execution.data} />
@@ -88,11 +93,14 @@ function Picture({ execution }: { execution: ExecutionDetail }) {
           <Title order={2} size="h5">
             {step ?? "Everything it caused"}
           </Title>
-          {step !== null && (
-            <Button size="compact-xs" variant="subtle" onClick={() => setStep(null)}>
-              Show all
-            </Button>
-          )}
+          <Group gap="xs">
+            {document !== null && <Replay execution={execution} steps={document.steps} />}
+            {step !== null && (
+              <Button size="compact-xs" variant="subtle" onClick={() => setStep(null)}>
+                Show all
+              </Button>
+            )}
+          </Group>
         </Group>
         {shown.length === 0 && <Text c="dimmed">No message came to this step.</Text>}
         <Stack>
@@ -100,16 +108,46 @@ function Picture({ execution }: { execution: ExecutionDetail }) {
             <Entry
               key={`${each.message} ${each.step} ${each.attempt} ${each.kind}`}
               entry={each}
-              began={execution.started_at}
+              execution={execution}
             />
           ))}
+          <ExecutionLog execution={execution} step={step} />
         </Stack>
       </Box>
     </Group>
   );
 }
 
-function Entry({ entry, began }: { entry: Processed; began: number }) {
+/** Shows on the canvas how it went, message by message. */
+function Replay({ execution, steps }: { execution: ExecutionDetail; steps: Step[] }) {
+  const timers = useRef<ReturnType<typeof setTimeout>[]>([]);
+  const [playing, setPlaying] = useState(false);
+  const stop = () => {
+    for (const timer of timers.current) clearTimeout(timer);
+    still();
+    setPlaying(false);
+  };
+  const play = () => {
+    stop();
+    setPlaying(true);
+    const lines = edges(steps);
+    const told = beats(execution.processed);
+    timers.current = told.map(({ after, step, from }) =>
+      setTimeout(() => pulse([step, ...(from === null ? [] : passed(from, step, lines))]), after),
+    );
+    timers.current.push(setTimeout(() => setPlaying(false), (told.at(-1)?.after ?? 0) + 1_000));
+  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it ends when the page is left
+  useEffect(() => stop, []);
+  return (
+    <Button size="compact-xs" variant="default" visibleFrom="sm" onClick={playing ? stop : play}>
+      {playing ? "Stop" : "Replay"}
+    </Button>
+  );
+}
+
+function Entry({ entry, execution }: { entry: Processed; execution: ExecutionDetail }) {
+  const began = execution.started_at;
   const [opened, setOpened] = useState(false);
   const state = entry.kind === "accepted" || entry.kind === "emitted" ? "done" : entry.kind;
   return (
@@ -144,7 +182,19 @@ function Entry({ entry, began }: { entry: Processed; began: number }) {
               The journal no longer has what it received.
             </Text>
           ) : (
-            <Json value={entry.input.large ?? entry.input.body} />
+            <>
+              <Text size="xs" fw={600}>
+                {entry.kind === "emitted"
+                  ? "Emitted"
+                  : entry.input.stage === "raw"
+                    ? "Input, before its mapping"
+                    : "Input"}
+              </Text>
+              <Json value={entry.input.large ?? entry.input.body} />
+            </>
+          )}
+          {entry.outputs > 0 && state !== "skipped" && entry.kind !== "emitted" && (
+            <Output execution={execution.id} step={entry.step} message={entry.message} />
           )}
         </>
       )}

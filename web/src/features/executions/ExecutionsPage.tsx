@@ -1,5 +1,5 @@
-import { Anchor, Badge, Button, ScrollArea, Select, Table, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { Anchor, Badge, Button, Group, ScrollArea, Select, Table, Text } from "@mantine/core";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { type Execution, type ExecutionFilter, executions } from "@/api/executions";
 import { flows } from "@/api/flows";
@@ -8,6 +8,11 @@ import { Page } from "@/ui/Page";
 import { useFilter } from "@/ui/useFilter";
 import { moment, span } from "@/ui/when";
 
+const SINCE = [
+  { value: "900000", label: "Last 15 minutes" },
+  { value: "3600000", label: "Last hour" },
+  { value: "86400000", label: "Last day" },
+];
 const STATES = ["running", "done", "failed"] as const;
 export const STATE_COLORS = { running: "blue", done: "teal", failed: "red" } as const;
 
@@ -16,11 +21,14 @@ export default function ExecutionsPage() {
   const [filter, setFilter] = useFilter();
   const state = STATES.find((each) => each === filter("state"));
   const version = Number(filter("version"));
+  const ago = SINCE.find((each) => each.value === filter("since"))?.value;
   const wanted: ExecutionFilter = {
     ...(filter("flow") ? { flow: filter("flow") } : {}),
     ...(state ? { state } : {}),
     ...(version > 0 ? { version } : {}),
+    ...(ago ? { since: roundedDown(Date.now() - Number(ago)) } : {}),
   };
+  const list = useInfiniteQuery(executions.pages(wanted));
   const names = useQuery(flows.list()).data?.map((flow) => flow.name) ?? [];
   const tools = (
     <>
@@ -41,6 +49,14 @@ export default function ExecutionsPage() {
         onChange={(value) => setFilter("state", value)}
         clearable
       />
+      <Select
+        aria-label="Since"
+        placeholder="Any time"
+        data={SINCE}
+        value={ago ?? null}
+        onChange={(value) => setFilter("since", value)}
+        clearable
+      />
       {version > 0 && (
         <Button size="sm" variant="default" onClick={() => setFilter("version", null)}>
           {`Only version ${version} ×`}
@@ -49,16 +65,35 @@ export default function ExecutionsPage() {
     </>
   );
   return (
-    <Page title="Executions" tools={tools} query={useQuery(executions.list(wanted))}>
-      {({ items }) =>
-        items.length > 0 ? (
-          <Executions items={items} />
+    <Page title="Executions" tools={tools} query={list}>
+      {({ pages }) =>
+        pages.some((page) => page.items.length > 0) ? (
+          <>
+            <Executions items={pages.flatMap((page) => page.items)} />
+            {list.hasNextPage && (
+              <Group justify="center">
+                <Button
+                  variant="default"
+                  size="xs"
+                  loading={list.isFetchingNextPage}
+                  onClick={() => void list.fetchNextPage()}
+                >
+                  Show older ones
+                </Button>
+              </Group>
+            )}
+          </>
         ) : (
           <Empty title="No executions">Each event that a flow takes shows up here, with everything it caused.</Empty>
         )
       }
     </Page>
   );
+}
+
+/** To the minute, so that a list is not another one each time it is drawn. */
+function roundedDown(ms: number): number {
+  return ms - (ms % 60_000);
 }
 
 function Executions({ items }: { items: Execution[] }) {

@@ -13,17 +13,15 @@ import {
 } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect } from "react";
 import { Link, useSearchParams } from "wouter";
 import { type Flow, flows } from "@/api/flows";
 import { FlowMenu } from "@/features/flows/FlowMenu";
 import { flowState, matches } from "@/features/flows/flowState";
-import { note, usePassed } from "@/features/flows/history";
 import { NewFlow } from "@/features/flows/NewFlow";
 import { Empty } from "@/ui/Empty";
 import { Refusal } from "@/ui/Refusal";
-import { Sparkline } from "@/ui/Sparkline";
 import { StateBadge } from "@/ui/StateBadge";
+import { Traffic } from "@/ui/Traffic";
 import { tone } from "@/ui/tone";
 
 /** All flows, how they are, and what can be done with them. The search is in the address. */
@@ -31,9 +29,6 @@ export function FlowsPage() {
   const found = useQuery(flows.list());
   const [search, setSearch] = useSearchParams();
   const wanted = search.get("q") ?? "";
-  useEffect(() => {
-    if (found.data !== undefined) note(found.data, found.dataUpdatedAt);
-  }, [found.data, found.dataUpdatedAt]);
   const shown = found.data?.filter((flow) => matches(flow, wanted));
   return (
     <Stack p="md" gap="md">
@@ -125,32 +120,11 @@ function FlowRow({ flow }: { flow: Flow }) {
       </Table.Td>
       <Table.Td>{flow.version ?? "–"}</Table.Td>
       <Table.Td>{steps || "–"}</Table.Td>
-      <Table.Td>
-        <Passing flow={flow} />
-      </Table.Td>
+      <Table.Td>{flow.deployment === null ? <Text size="sm">–</Text> : <Traffic flow={flow.name} />}</Table.Td>
       <Table.Td>{flow.errors_open > 0 ? <Text c={tone("red")}>{flow.errors_open}</Text> : "0"}</Table.Td>
       <Table.Td ta="right">
         <FlowMenu flow={flow} />
       </Table.Td>
     </Table.Tr>
-  );
-}
-
-/** Events a second while this page has been looking, and now. */
-function Passing({ flow }: { flow: Flow }) {
-  const { rates, failed } = usePassed(flow.id);
-  if (flow.deployment === null || rates.length === 0) return <Text size="sm">–</Text>;
-  const now = rates.at(-1) ?? 0;
-  const text = `${now < 10 ? now.toFixed(1) : Math.round(now)}/s`;
-  return (
-    <Group gap="xs" wrap="nowrap">
-      <Sparkline values={rates} label={`${text} now, in the last ${Math.ceil((rates.length * 2) / 60)} minutes`} />
-      <Text size="sm">{text}</Text>
-      {failed > 0 && (
-        <Text size="sm" c={tone("red")}>
-          {`${failed} failed`}
-        </Text>
-      )}
-    </Group>
   );
 }
