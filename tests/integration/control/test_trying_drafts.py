@@ -21,6 +21,8 @@ from headrace.control.specs import Specs
 from headrace.control.tests import Tests
 from headrace.errors import NotFound
 from headrace.flows import document
+from headrace.flows.deployment import DeploymentSpec, StepSpec
+from headrace.ids import key_of_test
 from headrace.runtime.process import ProcessRuntime
 from headrace.settings import Settings
 from headrace.store import components, deployments, executions, failures, flows, samples
@@ -323,6 +325,37 @@ async def listen(ctx, cfg, snapshot):
     await until(closed)
     again = await trial.run(text, "step", "orders", fetches=True)
     assert (again.state, again.key) == ("done", fetched.key)
+
+
+HOOKS = """
+async def startup(ctx, cfg):
+    ctx.logger.info("startup ran")
+    return {}
+
+async def shutdown(ctx, cfg, data):
+    ctx.logger.info("shutdown ran")
+
+async def process(ctx, msg, cfg, snapshot):
+    ctx.logger.info("called")
+"""
+
+
+@pytest.mark.parametrize("flow_id", ["f1", key_of_test("f1", 1)])
+async def test_hooks_run_for_flows_and_never_in_a_test(flow_id: str) -> None:
+    async with Plane.start() as plane:
+        code = plane.component("hooks", {"look.py": HOOKS})
+        look = StepSpec(id="look", kind="trigger", function="look", main="look.py", code=code, trigger_type="polling")
+        spec = plane.chain(look, flow_id=flow_id)
+        worker = await plane.live(spec)
+        if not spec.test:
+            await until(lambda: logged(plane, spec, "called"))
+        await worker.stop(final=True)
+        lines = [line.text for line in await plane.log(spec, "look") if line.source == "logger"]
+        assert set(lines) == (set() if spec.test else {"startup ran", "called", "shutdown ran"})
+
+
+async def logged(plane: Plane, spec: DeploymentSpec, text: str) -> bool:
+    return text in {line.text for line in await plane.log(spec, "look")}
 
 
 async def test_a_draft_whose_step_does_not_start_says_which_and_why(trial: Trial) -> None:
