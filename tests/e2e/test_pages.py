@@ -93,7 +93,7 @@ def test_a_credential_is_made_verified_edited_and_removed(desk: Desk) -> None:
     page = desk.open("/credentials")
     page.get_by_role("button", name="New credential").click()
     form = page.get_by_role("dialog", name="New credential")
-    form.get_by_label("Name").fill("second")
+    form.get_by_label("Name of the credential").fill("second")
     form.get_by_role("combobox", name="Component").click()
     page.get_by_role("option", name="picky").click()
     form.get_by_label("User").fill("grace")

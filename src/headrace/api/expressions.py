@@ -53,6 +53,7 @@ class ExpressionMistake(Answer):
     code: str = Field(description="JSONata's own code, such as `T2001`.")
     message: str
     position: int | None = Field(description="Where in the expression, in characters from 0; null when nowhere.")
+    cure: str = Field(description="What to do about it, where that can be said.")
 
 
 class Evaluated(Answer):
@@ -91,4 +92,4 @@ def _evaluated(trial: Trial) -> Evaluated:
 
 
 def _mistake(error: MappingError) -> ExpressionMistake:
-    return ExpressionMistake(code=error.code, message=error.message, position=error.position)
+    return ExpressionMistake(code=error.code, message=error.message, position=error.position, cure=error.cure)

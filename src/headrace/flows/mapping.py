@@ -42,6 +42,27 @@ _FALSE = (None, "false", "null")
 _decode = msgspec.json.decode
 
 
+_CURES = {
+    "S0101": "Close the text with the quote it begins with.",
+    "S0105": "Close the name with a backquote.",
+    "S0106": "End the comment with */.",
+    "S0201": "Something stands here that cannot follow what is before it: an operator or a comma may be missing.",
+    "S0202": "Write what is expected here, or take away what is too much.",
+    "S0203": "Something that was opened is not closed: ) ] } or a quote.",
+    "S0207": "The expression ends too early: write what is missing, or close what was opened.",
+    "S0211": "Put a value before it.",
+    "T0410": "Give the function what it takes: the designer shows it while you type.",
+    "T0411": "Give the function what it takes: the designer shows it while you type.",
+    "T0412": "Give it a list of one kind; $map(…, $number) makes numbers of texts.",
+    "T1005": "Write a $ before the name of the function.",
+    "T1006": "There is no such function: see how its name is written.",
+    "T2001": "$number(…) makes a number of text; $exists(…) tells whether there is a value.",
+    "T2002": "$number(…) makes a number of text; $exists(…) tells whether there is a value.",
+    "D3030": "Check the text before: $match(value, /^[0-9.]+$/).",
+}
+"""By JSONata's code, what people do about it."""
+
+
 class MappingError(HeadraceError):
     """The expression does not compile or cannot be evaluated on this message."""
 
@@ -54,6 +75,8 @@ class MappingError(HeadraceError):
         """Where in the expression, in characters from 0; `None` when no place is to blame."""
         self.part = part
         """The piece of the expression the error is about."""
+        self.cure = _CURES.get(code, "")
+        """What to do, where that can be said."""
         super().__init__("mapping", message)
 
 

@@ -68,9 +68,10 @@ export const components = {
       staleTime: 60_000,
       retry: false,
     }),
-  choices: (name: string, step: StepOf, field: string) =>
+  /** `dependsOn`: what the answer depends on; by default the whole step. */
+  choices: (name: string, step: StepOf, field: string, dependsOn: unknown = step) =>
     queryOptions({
-      queryKey: ["components", name, "choices", step, field],
+      queryKey: ["components", name, "choices", step.kind, step.function, field, dependsOn],
       queryFn: ({ signal }) =>
         answer(
           client.POST("/api/v1/components/{name}/choices", {
@@ -83,6 +84,44 @@ export const components = {
       retry: false,
     }),
 };
+
+/** What a step would get that moves from one revision to another. */
+export function commitsBetween(name: string, since: number, revision: number) {
+  return queryOptions({
+    queryKey: ["components", name, "commits", since, revision],
+    queryFn: ({ signal }) =>
+      answer(
+        client.GET("/api/v1/components/{name}/versions/{revision}/commits", {
+          params: { path: { name, revision }, query: { since } },
+          signal,
+        }),
+      ),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** Environment variables of a component: which are set, which are needed; never a value. */
+export function variablesOf(name: string) {
+  return queryOptions({
+    queryKey: ["components", name, "variables"],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/api/v1/components/{name}/variables", { params: { path: { name } }, signal })),
+  });
+}
+
+/** Set values; null takes one away, others stay. */
+export function setVariables(name: string, values: Record<string, string | null>) {
+  return answer(client.PATCH("/api/v1/components/{name}/variables", { params: { path: { name } }, body: { values } }));
+}
+
+/** Who uses a component, and what a rollout would do with each. */
+export function rolloutPlan(name: string) {
+  return queryOptions({
+    queryKey: ["components", name, "rollout"],
+    queryFn: ({ signal }) =>
+      answer(client.GET("/api/v1/components/{name}/rollout", { params: { path: { name } }, signal })),
+  });
+}
 
 /** The version that a selector of a flow document means; null: there is none. */
 export function selected(versions: readonly ComponentVersion[], selector: string): ComponentVersion | null {

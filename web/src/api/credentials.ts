@@ -17,39 +17,15 @@ export const credentials = {
     }),
 };
 
-export interface CredentialField {
-  name: string;
-  label: string;
-  note: string;
-  required: boolean;
-  /** Typed without being seen. */
-  hidden: boolean;
-}
-
-/** What a component asks for; OAuth2 tokens are got by connecting, not typed. */
-export function credentialFields(descriptor: unknown): CredentialField[] {
-  const written = (descriptor as { credentials?: { fields?: Record<string, Record<string, unknown>> } } | undefined)
-    ?.credentials?.fields;
-  return Object.entries(written ?? {})
-    .filter(([, field]) => field.viewClass !== "OAuthFieldView")
-    .map(([name, field]) => ({
-      name,
-      label: typeof field.label === "string" ? field.label : name,
-      note: typeof field.note === "string" ? field.note : "",
-      required: field.required === true,
-      hidden: field.viewClass === "PasswordFieldView",
-    }));
-}
-
 export function createCredential(made: schema["schemas"]["NewCredential"]) {
   return answer(client.POST("/api/v1/credentials", { body: made }));
 }
 
 const path = (name: string) => ({ params: { path: { name } } });
 
-/** Set the values that are given; others stay. */
-export function editCredential(name: string, values: Record<string, string>) {
-  const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
+/** Set the values that are given; others stay, and null takes one away. */
+export function editCredential(name: string, values: Record<string, unknown>) {
+  const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== undefined));
   return answer(client.PATCH("/api/v1/credentials/{name}", { ...path(name), body: { values: given, verify: true } }));
 }
 

@@ -91,5 +91,6 @@ function heard(queries: QueryClient, kind: string, data: string): void {
   }
   void queries.invalidateQueries({ queryKey: [`${kind}s`, "list"] });
   void queries.invalidateQueries({ queryKey: [`${kind}s`, name] });
-  if (kind === "component") void queries.invalidateQueries({ queryKey: ["flows"] });
+  // Lint of drafts asks for both.
+  if (kind !== "flow") void queries.invalidateQueries({ queryKey: ["flows"] });
 }

@@ -2366,6 +2366,11 @@ export interface components {
              * @description Where in the expression, in characters from 0; null when nowhere.
              */
             position: number | null;
+            /**
+             * Cure
+             * @description What to do about it, where that can be said.
+             */
+            cure: string;
         };
         /** FlowCounts */
         FlowCounts: {

@@ -128,15 +128,20 @@ export function setKey(id: string, key: string, value: unknown): Change {
 
 /** Set one field of a step. */
 export function setField(id: string, field: string, value: unknown): Change {
+  return setMember(id, "fields", field, value);
+}
+
+/** Set one member of a mapping of a step, such as `attempts` of `retry`; the last one takes the key away with it. */
+export function setMember(id: string, key: string, member: string, value: unknown): Change {
   return (yaml) => {
     const step = stepNode(yaml, id);
-    const fields = step.get("fields", true);
-    if (isMap(fields)) {
-      if (isNothing(value)) fields.delete(field);
-      else fields.set(field, yaml.createNode(value));
-      if (fields.items.length === 0) step.delete("fields");
+    const members = step.get(key, true);
+    if (isMap(members)) {
+      if (isNothing(value)) members.delete(member);
+      else members.set(member, yaml.createNode(value));
+      if (members.items.length === 0) step.delete(key);
     } else if (!isNothing(value)) {
-      step.set("fields", yaml.createNode({ [field]: value }));
+      step.set(key, yaml.createNode({ [member]: value }));
     }
   };
 }

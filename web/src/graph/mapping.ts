@@ -51,6 +51,23 @@ export function withMember(expression: string, key: string, value: string): stri
   return now.slice(0, last.to) + joined + now.slice(last.to);
 }
 
+/** The expression of a member within members; null: there is none, or what is above it is no object. */
+export function valueAt(expression: string, path: readonly string[]): string | null {
+  return path.reduce<string | null>(
+    (now, key) => (now === null ? null : (members(now)?.find((member) => member.key === key)?.expression ?? null)),
+    expression,
+  );
+}
+
+/** The expression with a member within members set; those above it are made where they are not there. */
+export function withPath(expression: string, path: readonly string[], value: string): string | null {
+  const [key, ...rest] = path;
+  if (key === undefined) return value;
+  if (rest.length === 0) return withMember(expression, key, value);
+  const inner = withPath(valueAt(expression, [key]) ?? "", rest, value);
+  return inner === null ? null : withMember(expression, key, inner);
+}
+
 function without(expression: string, all: Member[], at: number): string {
   const rest = all.filter((_, index) => index !== at);
   const [member, before, after] = [all[at], all[at - 1], all[at + 1]];

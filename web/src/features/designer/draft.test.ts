@@ -123,6 +123,16 @@ describe("a draft", () => {
     expect(state()).toBe("conflict");
   });
 
+  it("hears other mistakes of the same text: a credential that it names was made meanwhile", () => {
+    const { draft } = opened();
+    const mistake = { path: "steps[1].credential", reason: "r", message: "m", suggestion: "", severity: "error" };
+    draft.heard({ text: TEXT, tag: draft.getState().tag, author: "ada" }, [mistake]);
+    expect(draft.getState().mistakes).toEqual([mistake]);
+    draft.change(setKey("a", "note", "not saved yet"));
+    draft.heard({ text: TEXT, tag: draft.getState().tag, author: "ada" }, []);
+    expect(draft.getState().mistakes).toEqual([mistake]);
+  });
+
   it("that somebody published or discarded is a conflict too", () => {
     const { draft, state } = opened();
     draft.heard({ text: null, tag: 5, author: "" }, []);

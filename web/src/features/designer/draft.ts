@@ -166,6 +166,9 @@ export function openDraft({ id, text, tag, author = "", mistakes, save, memory =
   function heard(theirs: Theirs, theirMistakes: Mistake[]): void {
     const { tag: known, save: state, history: mine } = store.getState();
     if (resting) missed = [theirs, theirMistakes];
+    // The same text, and yet other mistakes: a credential, a variable or a component has come or gone.
+    if (theirs.tag === known && theirs.text === stored && state === "saved")
+      store.setState({ mistakes: theirMistakes });
     if (theirs.tag <= known || resting || publishing || saving !== null || state === "conflict") return;
     if (state !== "saved" || theirs.text === null) {
       clearTimeout(timer);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fieldsOf, missing } from "@/features/designer/fields";
+import { fieldsOf, missing } from "@/forms/fields";
 
 const DESCRIPTOR = {
   actions: {

@@ -1,0 +1,232 @@
+"""Setting a step up beside the canvas: its credential, variables, fields and mapping; code that is pushed meanwhile."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from playwright.sync_api import Locator, Page, expect
+from tests.acceptance.headrace import Headrace, push
+from tests.e2e.desk import Desk
+
+TEXT = "TextFieldView"
+DESCRIPTOR = {
+    "title": "CRM",
+    "description": "Customers and what they are told.",
+    "envVars": {"CRM_HOST": {"required": True, "description": "Where the CRM answers"}},
+    "credentials": {
+        "fields": {
+            "user": {"label": "User", "viewClass": TEXT, "required": True, "order": 2},
+            "key": {"label": "Key", "viewClass": "PasswordFieldView", "required": True, "order": 1},
+        }
+    },
+    "actions": {
+        "tell": {
+            "title": "Tell a customer",
+            "description": "Sends a letter.",
+            "main": "tell.py",
+            "help": {"description": "Read this first", "link": "https://example.org/crm"},
+            "fields": {
+                "account": {
+                    "label": "Account",
+                    "viewClass": TEXT,
+                    "required": True,
+                    "order": 9,
+                    "note": "As in the CRM",
+                },
+                "list": {
+                    "label": "List",
+                    "viewClass": "SelectView",
+                    "model": "lists",
+                    "require": ["account"],
+                    "order": 8,
+                },
+                "kind": {"label": "Kind", "viewClass": "SelectView", "model": {"a": "A letter", "b": "A card"}},
+                "polite": {"label": "Polite", "viewClass": "CheckBoxView", "default": True},
+                "tags": {"label": "Tags", "viewClass": "MultiSelectView", "model": {"x": "Ex", "y": "Why"}},
+                "text": {"label": "Text", "viewClass": "TextAreaView"},
+                "rule": {"label": "Rule", "viewClass": "JSONataView"},
+                "script": {"label": "Script", "viewClass": "CodeEditorView"},
+                "more": {"label": "More", "viewClass": "RESTAPIView"},
+            },
+            "metadata": {
+                "in": {
+                    "type": "object",
+                    "properties": {
+                        "email": {"type": "string", "title": "Address", "required": True},
+                        "total": {"type": "number"},
+                        "kind": {"enum": ["letter", "card"]},
+                        "place": {"type": "object", "properties": {"street": {"type": "string"}}},
+                    },
+                },
+                "out": {"type": "object", "properties": {"sent": {"type": "boolean"}}},
+            },
+        }
+    },
+}
+CODE = """\
+def process(ctx, msg, cfg, snapshot):
+    return {"sent": True}
+
+
+def lists(ctx, cfg):
+    if cfg["account"] == "broken":
+        raise ValueError("no such account")
+    return {name: f"{name} of {cfg['account']}" for name in ("news", "offers")}
+"""
+VERIFY = """\
+def verify_credentials(ctx, credentials):
+    if credentials["key"] != "right":
+        raise ValueError("the key does not fit")
+    return True
+"""
+
+
+@pytest.fixture(scope="module")
+def crm(running: Headrace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("pushed") / "crm"
+    made.mkdir()
+    (made / "tell.py").write_text(CODE)
+    (made / "verify_credentials.py").write_text(VERIFY)
+    (made / "component.json").write_text(json.dumps(DESCRIPTOR))
+    push(running, made)
+    return made
+
+
+def draft(desk: Desk, name: str, steps: list[dict[str, Any]]) -> Page:
+    """The page of a draft that is made for the test."""
+    url = f"{desk.url}/api/v1/flows/{name}/draft"
+    headers = {"Authorization": f"Bearer {desk.running.token}"}
+    document = json.dumps({"flow": name, "steps": [{"id": "order", "trigger": "webhook/receive"}, *steps]}, indent=1)
+    assert httpx.put(url, json={"document": document}, headers=headers).status_code == 200
+    return desk.open(f"/flows/{name}/draft")
+
+
+def written(desk: Desk, name: str, step: str) -> dict[str, Any]:
+    """What the draft says of a step, once all is saved."""
+    expect(desk.page.get_by_role("status").filter(has_text=re.compile("^Saved$"))).to_be_visible()
+    url = f"{desk.url}/api/v1/flows/{name}/draft"
+    found = httpx.get(url, headers={"Authorization": f"Bearer {desk.running.token}"}).json()["document"]
+    step_: dict[str, Any] = next(each for each in yaml.safe_load(found)["steps"] if each["id"] == step)
+    return step_
+
+
+def choose(page: Page, panel: Locator, label: str, option: str) -> None:
+    panel.get_by_role("combobox", name=label, exact=True).click()
+    page.get_by_role("option", name=option).click()
+
+
+def test_a_step_is_set_up_without_leaving_its_panel(desk: Desk, crm: Path) -> None:
+    page = draft(desk, "letters", [{"id": "tell", "after": "order", "action": "crm/tell"}])
+    problems = page.get_by_role("region", name="Problems")
+    problems.get_by_role("button", name=re.compile("account")).click()
+    panel = page.get_by_role("region", name="Step tell")
+    expect(panel.get_by_label("Account")).to_be_focused()
+    expect(panel.get_by_role("link", name="Help")).to_have_attribute("href", "https://example.org/crm")
+
+    variables = panel.get_by_role("form", name="Variables of crm")
+    variables.get_by_label("CRM_HOST").fill("crm.example.org")
+    variables.get_by_role("button", name="Save variables").click()
+    expect(variables).to_be_hidden()
+
+    panel.get_by_role("button", name="New", exact=True).click()
+    form = panel.get_by_role("form", name="New credential")
+    form.get_by_label("Name of the credential").fill("crm-prod")
+    form.get_by_label("User").fill("ada")
+    form.get_by_label("Key").fill("wrong")
+    desk.look("credential-in-place")
+    form.get_by_role("button", name="Save and verify").click()
+    expect(panel.get_by_text("the key does not fit").first).to_be_visible()
+    panel.get_by_role("button", name="Edit", exact=True).click()
+    form = panel.get_by_role("form", name="Edit crm-prod")
+    form.get_by_label("Key").fill("right")
+    form.get_by_role("button", name="Save and verify").click()
+    expect(panel.get_by_text("verified", exact=True)).to_be_visible()
+
+    expect(panel.get_by_label("List")).to_be_disabled()
+    panel.get_by_label("Account").fill("acme")
+    choose(page, panel, "List", "news of acme")
+    panel.get_by_label("Account").fill("broken")
+    expect(panel.get_by_role("alert")).to_contain_text("no such account")
+    panel.get_by_label("Account").fill("emca")
+    expect(panel.get_by_role("combobox", name="List")).to_have_value("news of emca")
+    choose(page, panel, "Kind", "A card")
+    panel.get_by_label("Polite").uncheck()
+    panel.get_by_label("More").fill('{"method": "POST"}')
+    panel.get_by_label("Script").fill("let a = 1")
+    panel.get_by_role("button", name="Retry, time and memory").click()
+    panel.get_by_label("Attempts").fill("5")
+    panel.get_by_label("First wait").fill("soon")
+    expect(panel.get_by_label("First wait")).to_have_attribute("aria-invalid", "true")
+    panel.get_by_label("First wait").fill("500ms")
+    expect(problems).to_be_hidden()
+    desk.look("step")
+    assert written(desk, "letters", "tell") | {"id": ""} == {
+        "id": "",
+        "after": "order",
+        "action": "crm/tell",
+        "credential": "crm-prod",
+        "fields": {
+            "account": "emca",
+            "list": "news",
+            "kind": "b",
+            "polite": False,
+            "more": {"method": "POST"},
+            "script": "let a = 1",
+        },
+        "retry": {"attempts": 5, "first": "500ms"},
+    }
+
+
+def test_an_input_is_built_with_completion_and_checked_against_both_sides(desk: Desk, crm: Path) -> None:
+    tell = {"id": "tell", "after": "order", "action": "crm/tell", "fields": {"account": "acme"}}
+    again = {"id": "again", "after": "tell", "action": "crm/tell", "fields": {"account": "acme"}}
+    page = draft(desk, "built", [tell, again])
+    page.get_by_role("group", name=re.compile("action again")).click()
+    page.get_by_role("button", name="Map with a sample").click()
+    panel = page.get_by_role("region", name="Mapping of again")
+    result = panel.get_by_role("region", name="Result")
+    expect(result).to_contain_text("`email` is required and not there")
+
+    # By keyboard alone: names are offered, the chosen one is written, the result stands beside it.
+    address = panel.get_by_label("email", exact=True)
+    address.click()
+    page.keyboard.type("$string(bo")
+    expect(page.get_by_role("option", name=re.compile("^body"))).to_be_visible()
+    page.keyboard.press("Enter")
+    page.keyboard.type(".se")
+    expect(page.get_by_role("option", name=re.compile("^sent"))).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(result).to_contain_text('"email": "true"')
+    expect(panel.get_by_text('→ "true"')).to_be_visible()
+
+    panel.get_by_label("total", exact=True).fill("body.snet")
+    expect(panel.get_by_text("did you mean `sent`?")).to_be_visible()
+    panel.get_by_label("total", exact=True).fill('"12"')
+    expect(panel.get_by_text("must be a number, and is text").first).to_be_visible()
+    desk.look("mapping-fields")
+    panel.get_by_label("total", exact=True).fill("12")
+    panel.get_by_label("place.street", exact=True).click()
+    panel.get_by_role("button", name=re.compile("^sent")).first.click()
+    expect(result).to_contain_text('"street": true')
+
+    panel.get_by_text("Expression", exact=True).first.click()
+    whole = panel.get_by_role("textbox", name="Expression", exact=True)
+    text = whole.inner_text()
+    assert '"place": {' in text
+    whole.press("Control+End")
+    page.keyboard.type(" & ;")
+    expect(result.get_by_role("alert")).to_contain_text("Line 7, column 5")
+    desk.look("mapping-expression")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    expect(whole).not_to_be_focused()
+    panel.get_by_text("Fields", exact=True).click()
+    expect(panel.get_by_label("email", exact=True)).to_have_text("$string(body.sent)")
+    assert "street" in str(written(desk, "built", "again")["input"])
