@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.acceptance.headrace import Headrace, push
 from tests.e2e.conftest import WITHIN
 from tests.e2e.desk import Desk
-from tests.e2e.test_editing import edit, saved, step
+from tests.e2e.test_editing import choose, component, edit, saved, step
 
 HOOK = "flow: {name}\nsteps:\n  - {{id: request, trigger: webhook/receive}}\n"
 NOTED = HOOK + "  - {{id: note, after: request, action: log/write, note: {note}}}\n"
@@ -151,7 +151,7 @@ def test_two_browsers_on_one_draft_are_told_and_take_over_without_losing_an_edit
     note(theirs, "from the second")
     saved(theirs)
     taken.get_by_role("button", name="Take over").click()
-    conflict = mine.get_by_role("alert").filter(has_text="bob changed this draft meanwhile")
+    conflict = mine.get_by_role("alert").filter(has_text="“bob” changed this draft meanwhile")
     conflict.get_by_role("button", name="Go on with mine").click()
     saved(mine)
     assert "never sent" in draft_of(desk, "shared")
@@ -161,13 +161,45 @@ def test_two_browsers_on_one_draft_are_told_and_take_over_without_losing_an_edit
     mine.get_by_role("toolbar", name="Draft").get_by_role("button", name="Publish").click()
     panel = mine.get_by_role("region", name="Publish")
     panel.get_by_role("button", name="Publish version 2").click()
-    expect(theirs.get_by_text("published or discarded the draft; the newest version is 2.")).to_be_visible()
+    expect(theirs.get_by_text("published or discarded it; the newest version is 2.")).to_be_visible()
     expect(panel.get_by_text("Live", exact=True)).to_be_visible(timeout=20_000)
     panel.get_by_role("button", name="Close").click()
     note(mine, "the next")
     saved(mine)
     expect(mine.get_by_role("alert")).to_be_hidden()
     assert "the next" in draft_of(desk, "shared")
+
+
+def test_a_problem_leads_to_its_input_and_an_edit_outlives_its_draft(desk: Desk, tmp_path: Path) -> None:
+    push(desk.running, component(tmp_path, 1))
+    desk.running.publish(HOOK.format(name="outlived"), tmp_path)
+    page = desk.open("/flows/outlived")
+    edit(page)
+    step(page, "trigger request").click()
+    page.keyboard.press("a")
+    choose(page, "Mark it")
+    saved(page)
+    page.get_by_role("toolbar", name="Draft").get_by_role("button", name="Publish").click()
+    blocked = page.get_by_role("region", name="Publish").get_by_role("alert")
+    blocked.get_by_role("button", name="mark fields.word").click()
+    expect(page.get_by_label("Word")).to_be_focused()
+    page.keyboard.type("at once")
+    saved(page)
+
+    refused = re.compile("/draft$")
+    page.route(refused, lambda route: route.abort() if route.request.method == "PUT" else route.continue_())
+    note(page, "too late")
+    expect(page.get_by_role("status").filter(has_text="Offline")).to_be_visible()
+    desk.running("flow", "publish", "outlived")
+    expect(page.get_by_role("alert").filter(has_text="published or discarded this draft")).to_be_visible()
+    desk.look("draft-published-elsewhere")
+    page.reload()
+    expect(page.get_by_text("An edit of yours was not saved before that.")).to_be_visible()
+    page.unroute(refused)
+    page.get_by_role("button", name="Make it a draft").click()
+    saved(page)
+    assert "too late" in draft_of(desk, "outlived")
+    expect(page.get_by_role("alert")).to_be_hidden()
 
 
 def test_a_draft_is_discarded_and_an_older_version_edited_again(desk: Desk, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-import { Badge, type CSSVariablesResolver, createTheme, type MantineColorsTuple, Modal } from "@mantine/core";
+import { Alert, Badge, type CSSVariablesResolver, createTheme, type MantineColorsTuple, Modal } from "@mantine/core";
 import { tone } from "@/ui/tone";
 
 /** The colour of water in a mill race. Shade 7 on white and shade 4 on black are both readable as text (WCAG AA). */
@@ -25,6 +25,7 @@ export const theme = createTheme({
   cursorType: "pointer",
   components: {
     Modal: Modal.extend({ defaultProps: { closeButtonProps: { "aria-label": "Close" } } }),
+    Alert: Alert.extend({ vars: (_, { color }) => ({ root: { "--alert-color": tone(color ?? "race") } }) }),
     Badge: Badge.extend({
       vars: (_, { variant, color }) => ({
         root: variant === "light" || variant === "outline" ? { "--badge-color": tone(color ?? "race") } : {},

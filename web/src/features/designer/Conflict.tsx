@@ -3,6 +3,7 @@ import { Link } from "wouter";
 import type { Flow } from "@/api/flows";
 import type { Draft, Theirs } from "@/features/designer/draft";
 import { present } from "@/features/designer/history";
+import { who } from "@/ui/who";
 
 interface Props {
   flow: Flow;
@@ -12,14 +13,13 @@ interface Props {
 
 /** Somebody else changed the draft that is edited here: what happened, and what can be done. Nothing is lost by waiting. */
 export function Conflict({ flow, draft, theirs }: Props) {
-  const who = theirs.author || "Somebody";
   const gone = theirs.text === null;
   return (
     <Alert
       color="orange"
       mx="md"
       mb="xs"
-      title={`${who} ${gone ? "published or discarded" : "changed"} this draft meanwhile`}
+      title={`${who(theirs.author)} ${gone ? "published or discarded" : "changed"} this draft meanwhile`}
       role="alert"
     >
       <Group>

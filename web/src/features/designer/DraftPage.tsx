@@ -12,8 +12,10 @@ import { forget, recalled, unsavedIn } from "@/features/designer/memory";
 import { Onlooker, type OnlookerProps } from "@/features/designer/Onlooker";
 import { useDraft } from "@/features/designer/useDraft";
 import { useSeat } from "@/features/designer/useSeat";
+import { Empty } from "@/ui/Empty";
 import { Refusal } from "@/ui/Refusal";
 import { Waiting } from "@/ui/Waiting";
+import { who } from "@/ui/who";
 
 /** The draft of a flow: to be edited, or, while somebody else does, to be looked at. */
 export function DraftPage({ flow }: { flow: Flow }) {
@@ -49,30 +51,31 @@ function NoDraft({ flow }: { flow: Flow }) {
     mutationFn: (text: string) => saveDraft(flow.name, text, flow.draft_tag),
     onSuccess: () => queries.invalidateQueries({ queryKey: ["flows"] }),
   });
+  const gone =
+    flow.version === null
+      ? ""
+      : `${who(flow.draft_author)} published or discarded it; the newest version is ${flow.version}.`;
   return (
-    <Stack p="md" align="flex-start">
-      <Text>
-        {flow.draft_author && flow.version !== null
-          ? `${flow.draft_author} published or discarded the draft; the newest version is ${flow.version}.`
-          : "This flow has no draft."}
-      </Text>
-      {unsaved !== null && (
-        <Text>
-          An edit of yours was not saved before the draft was published or discarded. It is kept in this browser.
-        </Text>
-      )}
-      {bringing.error && <Refusal error={bringing.error} />}
-      <Group>
-        {unsaved !== null && (
-          <Button loading={bringing.isPending} onClick={() => bringing.mutate(unsaved)}>
-            Make it a draft
-          </Button>
-        )}
-        <Button variant={unsaved === null ? "filled" : "default"} onClick={() => navigate(`/flows/${flow.name}`)}>
-          Show what runs
-        </Button>
-      </Group>
-    </Stack>
+    <Empty
+      title="This flow has no draft"
+      action={
+        <Stack align="center">
+          {bringing.error && <Refusal error={bringing.error} />}
+          <Group justify="center">
+            {unsaved !== null && (
+              <Button loading={bringing.isPending} onClick={() => bringing.mutate(unsaved)}>
+                Make it a draft
+              </Button>
+            )}
+            <Button variant={unsaved === null ? "filled" : "default"} onClick={() => navigate(`/flows/${flow.name}`)}>
+              Show what runs
+            </Button>
+          </Group>
+        </Stack>
+      }
+    >
+      {gone} {unsaved !== null && "An edit of yours was not saved before that. It is kept in this browser."}
+    </Empty>
   );
 }
 

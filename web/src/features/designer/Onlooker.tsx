@@ -6,6 +6,7 @@ import { Canvas } from "@/graph/Canvas";
 import { read } from "@/graph/document";
 import { Empty } from "@/ui/Empty";
 import { moment } from "@/ui/when";
+import { who } from "@/ui/who";
 
 export interface OnlookerProps {
   /** As it is saved. */
@@ -34,7 +35,7 @@ export function Onlooker({ text, seat, unsaved, onTake, taking }: OnlookerProps)
         mx="md"
         mb="xs"
         role="status"
-        title={`Somebody signed in as “${seat.author}” edits this draft, since ${moment(seat.since)}`}
+        title={`${who(seat.author)} edits this draft, since ${moment(seat.since)}`}
       >
         <Group>
           <Text size="sm">

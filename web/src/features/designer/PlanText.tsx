@@ -99,7 +99,7 @@ function Mistakes({ mistakes, onGo }: { mistakes: Placed[]; onGo: (mistake: Plac
       {mistakes.map((each) => (
         <List.Item key={each.path + each.reason}>
           {each.path && (
-            <Anchor component="button" size="sm" ta="left" onClick={() => onGo(each)}>
+            <Anchor component="button" size="sm" ta="left" c="inherit" underline="always" onClick={() => onGo(each)}>
               {[each.step, each.key].filter(Boolean).join(" ")}
             </Anchor>
           )}{" "}
