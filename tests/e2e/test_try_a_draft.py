@@ -68,7 +68,6 @@ def test_a_draft_is_tried_while_its_flow_runs(desk: Desk, tmp_path: Path) -> Non
     result = panel.get_by_role("region", name="Result of mark")
     expect(result).to_contain_text('"word": "draft"')
     expect(result).to_contain_text("marking 7")
-    desk.look("test-step")
 
     # An edit makes stale what was learnt of the step and those after it, and says why.
     panel.get_by_role("button", name="Close the test").click()

@@ -266,9 +266,8 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
                 onMap={() => setBeside({ what: "mapping", id: selected.id })}
                 onRemove={() => remove(selected.id)}
                 onClose={() => setBeside(null)}
-              >
-                <StepTests {...{ testing, document }} step={selected} onShow={() => showTest(selected.id)} />
-              </StepPanel>
+                above={<StepTests {...{ testing, document }} step={selected} onShow={() => showTest(selected.id)} />}
+              />
             )}
             {beside.what === "test" && document !== null && (
               <TestPanel

@@ -19,8 +19,6 @@ interface Props extends PartProps {
   onMap: () => void;
   onRemove: () => void;
   onClose: () => void;
-  /** Above what is written. */
-  children?: ReactNode;
 }
 
 /** Everything that is written of one step, beside the canvas. */
@@ -54,7 +52,6 @@ export function StepPanel(props: Props) {
               {each.message}
             </Text>
           ))}
-          {props.children}
           <Source {...props} />
           <MissingVariables {...props} />
           <Identity {...props} />

@@ -1,4 +1,4 @@
-import { Badge, Button, Divider, Group, Text } from "@mantine/core";
+import { Badge, Button, Group, Stack, Text } from "@mantine/core";
 import { IconPlayerPlay, IconPlayerTrackNext } from "@tabler/icons-react";
 import { outcomeOf, type Testing } from "@/features/designer/testing";
 import type { FlowDocument, Step } from "@/graph/document";
@@ -20,11 +20,10 @@ export function StepTests({ testing, document, step, onShow }: Props) {
     onShow();
   };
   return (
-    <>
-      <Divider label="Test" labelPosition="left" />
+    <Stack p="sm" pb={0} gap="xs" component="section" aria-label={`Tests of ${step.id}`}>
       <Group gap="xs">
         <Button
-          size="xs"
+          size="compact-xs"
           variant="default"
           disabled={testing.busy}
           leftSection={<IconPlayerPlay size={14} aria-hidden />}
@@ -34,7 +33,7 @@ export function StepTests({ testing, document, step, onShow }: Props) {
         </Button>
         {step.kind === "action" && (
           <Button
-            size="xs"
+            size="compact-xs"
             variant="default"
             disabled={testing.busy}
             leftSection={<IconPlayerTrackNext size={14} aria-hidden />}
@@ -43,7 +42,7 @@ export function StepTests({ testing, document, step, onShow }: Props) {
             Up to here
           </Button>
         )}
-        <Button size="xs" variant="subtle" onClick={onShow}>
+        <Button size="compact-xs" variant="subtle" onClick={onShow}>
           Sample and results
         </Button>
       </Group>
@@ -60,6 +59,6 @@ export function StepTests({ testing, document, step, onShow }: Props) {
           {outcome.stale && <Text size="xs" c="dimmed">{`stale: ${outcome.stale}`}</Text>}
         </Group>
       )}
-    </>
+    </Stack>
   );
 }

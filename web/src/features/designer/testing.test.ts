@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { StepResult, TestDetail } from "@/api/tests";
-import { named, outcomeOf } from "@/features/designer/testing";
+import { given, named, outcomeOf } from "@/features/designer/testing";
 import { read } from "@/graph/document";
 
 const DOCUMENT = read(
@@ -52,6 +52,16 @@ describe("what the canvas shows of a test", () => {
     expect(outcomeOf({ ...TEST, steps }, DOCUMENT, "bill")).toBeNull();
     expect(outcomeOf(TEST, DOCUMENT, "orders")).toBeNull();
     expect(outcomeOf(null, DOCUMENT, "bill")).toBeNull();
+  });
+
+  it("gives mappings what each step emitted first", () => {
+    const emitted = { ...call(1), outputs: [{ body: { n: 1 }, headers: {}, large: null }] };
+    const steps = [
+      { ...RESULT, calls: [call(1), emitted, call(2)] },
+      { ...RESULT, id: "big", calls: [] },
+    ];
+    expect(given({ ...TEST, steps })).toEqual({ bill: { body: { n: 1 }, headers: {} } });
+    expect(given(null)).toEqual({});
   });
 
   it("is called by what it tries", () => {

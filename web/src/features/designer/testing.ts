@@ -12,6 +12,7 @@ import {
 } from "@/api/tests";
 import type { Command } from "@/features/designer/commands";
 import type { Draft } from "@/features/designer/draft";
+import type { Content } from "@/features/designer/sample";
 import type { FlowDocument, Step } from "@/graph/document";
 import type { StepOutcome } from "@/graph/StepNode";
 import { stale } from "@/graph/stale";
@@ -86,6 +87,16 @@ export function outcomeOf(test: TestDetail | null, document: FlowDocument, step:
     took: result.calls.reduce((sum, call) => sum + call.call_us, 0),
     stale: stale(test.made_with, document, step),
   };
+}
+
+/** What each step gave first in a test, as far as it was kept. */
+export function given(test: TestDetail | null): Record<string, Content> {
+  const found: Record<string, Content> = {};
+  for (const step of test?.steps ?? []) {
+    const output = step.calls.find((call) => call.outputs.length > 0)?.outputs[0];
+    if (output !== undefined && output.large === null) found[step.id] = { body: output.body, headers: output.headers };
+  }
+  return found;
 }
 
 /** What a test is called. */

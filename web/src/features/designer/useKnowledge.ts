@@ -5,12 +5,13 @@ import { executions } from "@/api/executions";
 import { tests } from "@/api/tests";
 import type { Known, Scope } from "@/expression/scope";
 import { earlier, generated, outputs, type Sample, sampleFor } from "@/features/designer/sample";
+import { given } from "@/features/designer/testing";
 import type { FlowDocument, Step } from "@/graph/document";
 
 export interface Knowledge {
   sample: Sample;
   /** Where the sample is from. */
-  from: "you" | "samples" | "execution" | "schema" | "nowhere";
+  from: "you" | "samples" | "test" | "execution" | "schema" | "nowhere";
   /** Give another sample; null: what came last. */
   setSample: (sample: Sample | null) => void;
   /** What an expression of the step can read. */
@@ -24,8 +25,8 @@ export interface Knowledge {
 const NOTHING: Sample = { message: { body: {}, headers: {} }, steps: {} };
 
 /**
- * What is known of what comes to a step: what was typed, else the samples of the steps before, else the
- * newest execution, else what they say they give.
+ * What is known of what comes to a step: what was typed, else the samples of the steps before, else what they gave in
+ * the newest test, else in the newest execution, else what they say they give.
  */
 export function useKnowledge(document: FlowDocument, step: Step, wanted: boolean): Knowledge {
   const [own, setOwn] = useState<Sample | null>(null);
@@ -42,8 +43,16 @@ export function useKnowledge(document: FlowDocument, step: Step, wanted: boolean
   });
   const stored = useQuery({ ...tests.samples(document.flow), enabled: wanted }).data ?? [];
   const kept = Object.fromEntries(stored.map(({ step: id, body, headers }) => [id, { body, headers }]));
-  const real = sampleFor(document, step, { ...outputs(execution.data?.processed ?? []), ...kept });
-  const isKept = step.after.some((id) => id in kept);
+  const newestTest = useQuery({ ...tests.list(document.flow), enabled: wanted }).data?.items[0]?.number;
+  const test = useQuery({
+    ...tests.one(document.flow, newestTest ?? 0),
+    enabled: wanted && newestTest !== undefined,
+  }).data;
+  const tried = given(test ?? null);
+  const real = sampleFor(document, step, { ...outputs(execution.data?.processed ?? []), ...tried, ...kept });
+  const source = (["samples", "test"] as const).find((_, at) =>
+    step.after.some((id) => id in ([kept, tried][at] ?? {})),
+  );
   const made = madeUp(step, gives);
   const sample = own ?? real ?? made ?? NOTHING;
   const key = JSON.stringify([sample, gives, before.map((each) => each.id), step.after]);
@@ -60,7 +69,7 @@ export function useKnowledge(document: FlowDocument, step: Step, wanted: boolean
   );
   return {
     sample,
-    from: own ? "you" : real ? (isKept ? "samples" : "execution") : made ? "schema" : "nowhere",
+    from: own ? "you" : real ? (source ?? "execution") : made ? "schema" : "nowhere",
     setSample: setOwn,
     scope,
     gives,

@@ -8,6 +8,7 @@ import { isJson } from "@/ui/isJson";
 const FROM: Record<Knowledge["from"], string> = {
   you: "written by hand",
   samples: "the sample of the step before",
+  test: "the newest test",
   execution: "the newest execution",
   schema: "made up, as the step before says",
   nowhere: "nothing came yet",
