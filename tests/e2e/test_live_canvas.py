@@ -102,10 +102,30 @@ def test_what_waits_is_counted_on_its_edge_and_listed_without_taking_it(desk: De
     expect(messages).to_have_count(3)
     messages.nth(1).get_by_role("button", name="Show the body").click()
     expect(messages.nth(1)).to_contain_text('"n": 11')
-    desk.look("edge")
     page.get_by_role("group", name="action work, slow/work").click()
     expect(page.get_by_role("region", name="How it runs")).to_contain_text("3, the oldest for")
     desk.look("running-step")
+    way.click()
+    panel.get_by_text("Recent").click()
+    messages.first.get_by_role("button", name="Show the body").click()
+    desk.look("edge")
     expect(page.get_by_role("group", name=re.compile("^request to work: 0 waiting"))).to_be_attached(
         timeout=2 * LONG * 1000
     )
+
+
+def test_old_figures_are_not_shown_as_current_and_come_back_by_themselves(desk: Desk, flow: str) -> None:
+    desk.page.clock.install()
+    page = desk.open(f"/flows/{flow}")
+    work = page.get_by_role("group", name="action work, slow/work")
+    expect(work).to_contain_text("MB")
+    old = page.get_by_role("status").filter(has_text="The server does not answer")
+    expect(old).to_be_hidden()
+    page.route("**/api/v1/flows/**", lambda route: route.abort())
+    page.clock.fast_forward(20_000)
+    expect(old).to_contain_text("figures of")
+    expect(work).to_contain_text("MB")
+    desk.look("old-figures")
+    page.unroute("**/api/v1/flows/**")
+    page.clock.fast_forward(3_000)
+    expect(old).to_be_hidden()

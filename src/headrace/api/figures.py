@@ -143,11 +143,11 @@ class Figures:
     def _pass(self, flow_id: str, before: _Look, now: _Look) -> None:
         """Add what came between two heartbeats to the flow's traffic."""
         events = failed = 0
-        for number, (id_, step) in enumerate(now.steps.items()):
+        for id_, step in now.steps.items():
             last = before.steps.get(id_)
             if last is not None:
                 failed += max(0, step.failed - last.failed)
-                if number == 0:  # the trigger comes first
+                if step.trigger:
                     events = max(0, step.emitted - last.emitted)
         if events or failed:
             slot = self._traffic.setdefault(flow_id, {}).setdefault(self._slot(), [0, 0])

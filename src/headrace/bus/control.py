@@ -71,6 +71,8 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     """One step's host and counters (since the worker started)."""
 
     id: str
+    trigger: bool = False
+    """Whether executions begin here."""
     host: Literal["starting", "ready", "backoff", "stopping", "stopped", "failed"]
     pid: int = 0
     restarts: int = 0

@@ -257,15 +257,22 @@ def _print_steps(deployment: dict[str, Any]) -> None:
             f"{code['component']} revision {code['revision']}",
             styled(hosts.get(step, {}).get("host")),
             *(hosts.get(step, {}).get(key) for key in ("received", "emitted", "failed", "waiting")),
+            *(_time(hosts.get(step, {}).get(key)) for key in ("p50_us", "p99_us")),
             _step_note(hosts.get(step, {})),
         )
         for step, code in deployment["components"].items()
     ]
-    columns = ("STEP", "COMPONENT", "HOST", "RECEIVED", "EMITTED", "FAILED", "WAITING", "NOTE")
+    columns = ("STEP", "COMPONENT", "HOST", "RECEIVED", "EMITTED", "FAILED", "WAITING", "P50", "P99", "NOTE")
     print_table(columns, rows, empty="")
     for step, host in hosts.items():
         if host.get("leak"):
             out().print(f"\n{step}: {host['reason'] or host['warning']}", soft_wrap=True)
+
+
+def _time(us: int | None) -> str:
+    from headrace.cli.output import span
+
+    return "" if us is None else span(us)
 
 
 def _step_note(host: dict[str, Any]) -> str:

@@ -218,6 +218,7 @@ class Step:
         host = self.host
         return StepState(
             id=self.step.id,
+            trigger=self.step.kind == "trigger",
             host=host.state,
             pid=host.pid,
             restarts=host.restarts,

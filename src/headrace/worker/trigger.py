@@ -113,6 +113,7 @@ class Trigger:
         host = self.host
         return StepState(
             id=self.step.id,
+            trigger=True,
             host=host.state,
             pid=host.pid,
             restarts=host.restarts,

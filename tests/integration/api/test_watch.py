@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
 from tests.deployed import deploy
 from tests.integration.api.conftest import Served
 from tests.integration.api.test_queues import SECRET, consumers, emitted, with_secret
 
 from headrace.api import watch
+from headrace.bus.control import StepState, WorkerState
 from headrace.store import flows
 
 LONG = 10
@@ -82,15 +84,22 @@ async def test_messages_are_shown_as_they_pass_without_secrets_and_without_a_con
     assert await consumers(served, spec) == before
 
 
-async def test_many_messages_are_sampled_fairly_and_the_rest_is_counted(served: Served) -> None:
+async def test_many_messages_are_sampled_fairly_and_the_rest_is_counted(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "EVERY", 2.0)
     spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    steps = (StepState(id="hook", host="ready", emitted=300), StepState(id="work", host="ready", emitted=1))
+    says = WorkerState(flow_id=spec.flow_id, epoch=1, pid=1, created=1.0, phase="live", at=0, steps=steps)
+    served.parts.heartbeats.note(says)
     async with watching(served, "orders") as watcher:
         await asyncio.gather(*(emitted(served, spec, {"n": number}) for number in range(300)))
         await emitted(served, spec, {"late": True}, step="work")
         told = await watcher.passing(301)
-    shown = sum(len(each["items"]) for each in told)
     assert all(len(each["items"]) <= watch.SHOWN for each in told)
-    assert shown + sum(each["left_out"] for each in told) == sum(each["passed"] for each in told) == 301
+    shown = [item for each in told for item in each["items"]]
+    assert {item["step"] for item in shown} == {"hook", "work"}
+    assert len(shown) + sum(each["left_out"] for each in told) == sum(each["passed"] for each in told) == 301
 
 
 async def test_a_condition_finds_the_few_among_many(served: Served) -> None:

@@ -18,7 +18,7 @@ class Clock:
 
 
 def step(id_: str = "hook", **counted: Any) -> StepState:
-    return StepState(id=id_, host="ready", **counted)
+    return StepState(id=id_, trigger=id_ == "hook", host="ready", **counted)
 
 
 class Flow:
@@ -81,9 +81,9 @@ def test_a_new_worker_begins_anew_and_restarts_add_up() -> None:
 
 def test_traffic_counts_events_of_the_trigger_and_errors_of_all() -> None:
     flow = Flow()
-    flow.says(step(emitted=100), step("work", emitted=9, failed=1))
+    flow.says(step("work", emitted=9, failed=1), step(emitted=100))
     for number in range(1, EVERY * 3 + 1):
-        flow.says(step(emitted=100 + 2 * number), step("work", emitted=900 * number, failed=1 + number))
+        flow.says(step("work", emitted=900 * number, failed=1 + number), step(emitted=100 + 2 * number))
     traffic = flow.figures.traffic("f")
     assert len(traffic.events) == len(traffic.errors)
     assert traffic.events[-2:] == [2 * EVERY, 2 * EVERY]

@@ -10,7 +10,7 @@ type Live = NonNullable<StepAbout["live"]>;
 export function StepFigures({ live, now, stale }: { live: Live; now: number; stale: boolean }) {
   const waits = live.oldest_at === null ? "" : ` · ${age(now - live.oldest_at)}`;
   return (
-    <div style={{ overflow: "hidden", opacity: stale ? 0.45 : 1 }}>
+    <div style={{ overflow: "hidden", opacity: stale ? 0.6 : 1 }}>
       <Group gap={8} wrap="nowrap">
         <Figure label="messages in" value={`↓ ${short(live.received)}${rate(live.received_s)}`} />
         <Figure label="messages out" value={`↑ ${short(live.emitted)}${rate(live.emitted_s)}`} />

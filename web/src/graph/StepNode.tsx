@@ -81,7 +81,7 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
           </Badge>
         )}
         {live !== null && live.host !== "" && (
-          <Badge size="xs" variant="light" color={HOST_COLORS[live.host] ?? "gray"}>
+          <Badge size="xs" variant="light" color={stale ? "gray" : (HOST_COLORS[live.host] ?? "gray")}>
             {live.host}
           </Badge>
         )}

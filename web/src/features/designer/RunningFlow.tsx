@@ -1,7 +1,7 @@
 import { Badge, Box, Group } from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { type Flow, flows } from "@/api/flows";
 import { useConnection } from "@/api/live";
 import { queues } from "@/api/queues";
@@ -44,7 +44,8 @@ export function RunningFlow({ flow, readAt }: Props) {
   const now = useNow();
   const connection = useConnection();
   const stale = staleness(flow.deployment, readAt, now, connection);
-  const document = version.data === undefined ? null : read(version.data.document);
+  const text = version.data?.document;
+  const document = useMemo(() => (text === undefined ? null : read(text)), [text]);
   const steps = document === null ? [] : inOrder(document.steps);
   const toggle = (panel: Exclude<Beside, null>) => open(beside === panel ? null : panel);
   const select = (id: string | null) => {
@@ -103,7 +104,7 @@ export function RunningFlow({ flow, readAt }: Props) {
     <Group h="100%" gap={0} align="stretch" wrap="nowrap">
       <Box flex={1} miw={0} pos="relative" {...(opened ? { visibleFrom: "sm" } : {})}>
         {stale !== null && (
-          <Badge pos="absolute" top={8} left={8} style={{ zIndex: 5 }} color="orange" variant="filled" role="status">
+          <Badge pos="absolute" top={8} left={8} style={{ zIndex: 5 }} color="orange" variant="light" role="status">
             {`${stale}: figures of ${moment(flow.deployment?.heard_at ?? readAt)}`}
           </Badge>
         )}

@@ -1,6 +1,6 @@
 import { Alert, Anchor, Badge, Box, Breadcrumbs, Button, Group, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { Link } from "wouter";
 import { type ExecutionDetail, executions, type Processed } from "@/api/executions";
 import { flows } from "@/api/flows";
@@ -65,7 +65,8 @@ function Head({ execution }: { execution: ExecutionDetail }) {
 function Picture({ execution }: { execution: ExecutionDetail }) {
   const version = useQuery(flows.version(execution.flow, execution.version));
   const [step, setStep] = useState<string | null>(null);
-  const document = version.data === undefined ? null : read(version.data.document);
+  const text = version.data?.document;
+  const document = useMemo(() => (text === undefined ? null : read(text)), [text]);
   const became = outcomes(execution.processed);
   const shown = step === null ? execution.processed : execution.processed.filter((each) => each.step === step);
   return (
