@@ -127,6 +127,7 @@ class TestDetail(TestView):
     """A test with what is known of its steps."""
 
     address: str | None = Field(description="`waiting` for a webhook: where to send the request.")
+    until: Moment | None = Field(description="`waiting`: when that is given up.")
     progress: list[StepProgress] = Field(description="While it is `starting`.")
     steps: list[StepResult] = Field(description="When it has ended, in the draft's order.")
     made_with: list[dict[str, Any]] = Field(description="The steps as they were written when it was run.")
@@ -239,6 +240,7 @@ async def _detail(parts: Parts, name: str, test: Test) -> TestDetail:
     return TestDetail(
         **_view(name, test),
         address=f"{parts.settings.outside_url}/hooks/{name}/test" if await _waits_for_request(parts, test) else None,
+        until=_until(parts, test),
         progress=await _progress(parts, test) if test.state == "starting" else [],
         steps=[_result(each, mask) for each in kept.get("steps", ())],
         made_with=steps,
@@ -279,6 +281,12 @@ def _view(name: str, test: Test) -> dict[str, Any]:
         "ready_at": test.ready_at,
         "ended_at": test.ended_at,
     }
+
+
+def _until(parts: Parts, test: Test) -> int | None:
+    if test.state != "waiting" or test.ready_at is None:
+        return None
+    return test.ready_at + int(parts.settings.test_within * 1000)
 
 
 async def _waits_for_request(parts: Parts, test: Test) -> bool:

@@ -134,7 +134,7 @@ def _print(test: Mapping[str, Any]) -> None:
             each["id"],
             styled(STATES.get(each["state"], each["state"])),
             each["count"] or "",
-            span(sum(call["call_us"] for call in each["calls"])) if each["calls"] else "",
+            span(took) if (took := sum(call["call_us"] for call in each["calls"])) else "",
             one_line(_said(each)),
         )
         for each in test["steps"]

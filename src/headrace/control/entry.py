@@ -53,20 +53,20 @@ def begin(
     graph = Graph.of({step.id: step.after for step in document.steps})
     trigger = next(step for step in document.steps if step.kind == "trigger")
     if form == "whole":
-        return _through(trigger, graph.order, given, samples)
+        return _through(document.flow, trigger, graph.order, given or samples.get(trigger.id))
     step = document.step(step_id or "")
     if step is None:
         told = f"the draft has no step `{step_id}`, or has it disabled"
         raise NotFound("no-such-step", told, next_step="name one of " + ", ".join(graph.order))
     if form == "up-to" and step.kind == "action":
-        return _through(trigger, (*graph.earlier[step.id], step.id), given, samples)
+        steps = (*graph.earlier[step.id], step.id)
+        return _through(document.flow, trigger, steps, given or samples.get(trigger.id))
     return _alone(document, graph, step, given, samples)
 
 
-def _through(trigger: Step, steps: tuple[str, ...], given: Content | None, samples: Mapping[str, Content]) -> Entry:
-    content = given or samples.get(trigger.id)
+def _through(flow: str, trigger: Step, steps: tuple[str, ...], content: Content | None) -> Entry:
     if content is None:
-        raise _no_sample(trigger.id)
+        raise _no_sample(flow, trigger.id)
     only = tuple(step for step in steps if step != trigger.id)
     return Entry(at="output", step=trigger.id, only=only, content=content)
 
@@ -84,14 +84,15 @@ def _alone(
     read = graph.earlier[step.id] if needed is None else needed & graph.earlier[step.id]
     for each in sorted({before, *(read if needed is not None else ())}):
         if each not in samples:
-            raise _no_sample(each)
+            raise _no_sample(document.flow, each)
     passthrough = {each: samples[each] for each in sorted(read - {before}) if each in samples}
     return Entry(at="inbox", step=step.id, only=only, content=samples[before], before=before, passthrough=passthrough)
 
 
-def _no_sample(step: str) -> Refused:
+def _no_sample(flow: str, step: str) -> Refused:
+    fetch = f"headrace flow test {flow} --step {step} --fetch"
     return Refused(
         "no-sample",
         f"step `{step}` has no sample yet, and this test begins with one",
-        next_step=f"fetch, write or generate a sample of `{step}`, or take it from an execution",
+        next_step=f"fetch one ({fetch}), write one, or take one from an execution",
     )

@@ -142,8 +142,11 @@ class Tests:
         try:
             while not self._stopping:
                 self._wake.clear()
-                await self._turn(strays)
-                strays = set()
+                try:
+                    await self._turn(strays)
+                    strays = set()
+                except HeadraceError as error:  # the store is away; next time
+                    log.warning("cannot look", reason=error.reason, why=error.message)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY):
                         await self._wake.wait()
@@ -369,14 +372,26 @@ class Tests:
         await self._tell(test, state="waiting")
         if spec.trigger.trigger_type != "webhook":
             await ask(self._bus, (spec.flow_id, EPOCH), "fetch", within=self._settings.test_within)
-        for pause in _pauses():
-            async with self._db.read() as conn:
-                found = await executions.list_(conn, flow_id=spec.flow_id, since=since)
-            if found:
-                await self._tell(test, state="running", execution=found[-1].id)
-                return found[-1].id
-            await asyncio.sleep(pause)
-        raise AssertionError("unreachable")
+        execution = await self._first_execution(spec.flow_id, since)
+        if execution is None:
+            self._drop(test.flow_id)  # what still comes is nobody's
+            webhook = spec.trigger.trigger_type == "webhook"
+            nothing = "nobody sent a request" if webhook else "the trigger emitted nothing"
+            told = f"{nothing} within {self._settings.test_within:g} s (test_within)"
+            raise Unavailable("test-timeout", told)
+        await self._tell(test, state="running", execution=execution)
+        return execution
+
+    async def _first_execution(self, key: str, since: int) -> str | None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.test_within):
+                for pause in _pauses():
+                    async with self._db.read() as conn:
+                        found = await executions.list_(conn, flow_id=key, since=since)
+                    if found:
+                        return found[-1].id
+                    await asyncio.sleep(pause)
+        return None
 
     async def _execution_ended(self, execution: str) -> bool:
         """Wait for its end; False when it does not come in time."""

@@ -292,6 +292,40 @@ async def test_a_test_that_takes_too_long_tells_what_is_known(trial: Trial) -> N
     await trial.leaves_nothing(late.key)
 
 
+async def test_a_trigger_without_an_event_is_given_up(trial: Trial) -> None:
+    trial.tests._settings = trial.settings.model_copy(update={"test_within": 1.2})
+    (Path(trial.plane.folder) / "builds" / "shop" / "look.py").write_text("def process(msg):\n    return None\n")
+    text = await trial.draft()
+    none = await trial.run(text, "step", "orders", fetches=True)
+    assert (none.reason, none.message) == (
+        "test-timeout",
+        "the trigger emitted nothing within 1.2 s (test_within)",
+    )
+    await trial.leaves_nothing(none.key)
+
+
+@pytest.mark.parametrize("builds", [True, False])
+async def test_a_component_version_that_is_being_built_is_waited_for(trial: Trial, builds: bool) -> None:
+    async with trial.db.begin() as conn:
+        await components.add_version(conn, "shop", "2" * 40, descriptor=DESCRIPTOR)
+    text = await trial.draft(text=DOCUMENT.replace("action: shop/bill", "action: shop/bill\n    version: 2"))
+    test = await trial.ask(text, given={"n": 7})
+    await until(lambda: trial.tests._running)
+    async with trial.db.begin() as conn:
+        assert (await store.get(conn, trial.flow_id, test.number)).state == "starting"
+        if builds:
+            code = msgspec.structs.replace(trial.code, revision=2, commit="2" * 40)
+            await components.built(conn, "shop", 2, msgspec.to_builtins(code))
+        else:
+            await components.build_failed(conn, "shop", 2, "no such package")
+    ended = await trial.ends(test)
+    if builds:
+        assert (ended.state, steps(ended)["invoice"]) == ("done", "done")
+    else:
+        assert (ended.state, ended.reason) == ("failed", "flow-document")
+        assert "failed to build" in ended.message
+
+
 async def test_a_listener_is_opened_until_its_first_event_and_then_closed(trial: Trial) -> None:
     source = """
 import asyncio

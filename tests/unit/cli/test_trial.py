@@ -36,7 +36,7 @@ def told(state: str = "done", call: dict[str, Any] = CALL, **changes: Any) -> di
         {"id": "customer", "state": call["state"], "calls": [call], "count": 1, "log": []},
     ]
     known = {"number": 4, "flow": "orders", "form": "whole", "step": None, "state": state, "reason": "", "message": ""}
-    return {**known, "ended_at": 5, "address": None, "progress": [], "steps": steps, **changes}
+    return {**known, "ended_at": 5, "address": None, "until": None, "progress": [], "steps": steps, **changes}
 
 
 STARTING = told("starting", ended_at=None, steps=[], progress=[{"step": "customer", "state": "building"}])

@@ -4374,6 +4374,11 @@ export interface components {
              */
             address: string | null;
             /**
+             * Until
+             * @description `waiting`: when that is given up.
+             */
+            until: number | null;
+            /**
              * Progress
              * @description While it is `starting`.
              */

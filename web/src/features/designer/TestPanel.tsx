@@ -23,7 +23,7 @@ import { Json } from "@/ui/Json";
 import { Panel } from "@/ui/Panel";
 import { Refusal } from "@/ui/Refusal";
 import { tone } from "@/ui/tone";
-import { span } from "@/ui/when";
+import { moment, span } from "@/ui/when";
 
 interface Props {
   testing: Testing;
@@ -191,13 +191,13 @@ function Progress({ test, onEnd }: { test: TestDetail; onEnd: () => void }) {
         </Group>
       )}
       {test.address !== null && (
-        <Alert color="blue" title="Waiting for a request" p="xs">
+        <Alert color="blue" title={`Waiting for a request${until(test)}`} p="xs">
           <Text size="sm">Send one to this address now:</Text>
           <Code block>{test.address}</Code>
         </Alert>
       )}
       {test.state === "waiting" && test.address === null && (
-        <Text size="sm">Waiting for the trigger’s first event.</Text>
+        <Text size="sm">{`Waiting for the trigger’s first event${until(test)}.`}</Text>
       )}
       {test.message !== "" && (
         <Text size="sm" {...(test.state === "failed" ? { c: tone("red") } : {})}>
@@ -206,6 +206,11 @@ function Progress({ test, onEnd }: { test: TestDetail; onEnd: () => void }) {
       )}
     </Stack>
   );
+}
+
+/** When it is given up. */
+function until(test: TestDetail): string {
+  return test.until === null ? "" : `, until ${moment(test.until)}`;
 }
 
 function Steps(props: { test: TestDetail; document: FlowDocument; onSelect: (id: string) => void }) {

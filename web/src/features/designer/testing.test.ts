@@ -23,6 +23,7 @@ const TEST: TestDetail = {
   ready_at: 2,
   ended_at: 3,
   address: null,
+  until: null,
   progress: [],
   steps: [RESULT],
   made_with: DOCUMENT.steps.map((step) => step.written),
