@@ -82,11 +82,18 @@ def test_components_show_versions_builds_and_who_uses_them(desk: Desk) -> None:
     page.get_by_role("link", name="picky").click()
     page.get_by_role("button", name=re.compile("Revision 1")).click()
     expect(page.get_by_label("Build log")).not_to_be_empty()
-    desk.look("component")
     page.get_by_role("tab", name="Flows (1)").click()
     expect(page.get_by_role("link", name="counted")).to_be_visible()
+    page.get_by_role("tab", name="Variables").click()
+    form = page.get_by_role("form", name="Variables of picky")
+    form.get_by_label("Another variable").fill("PICKY_HOST")
+    form.get_by_role("button", name="Add").click()
+    form.get_by_label("PICKY_HOST").fill("example.org")
+    form.get_by_role("button", name="Save variables").click()
+    expect(form.get_by_placeholder("set", exact=True)).to_be_visible()
+    desk.look("variables")
     page.get_by_role("tab", name="Descriptor").click()
-    expect(page.get_by_text("Takes no negative numbers.").first).to_be_visible()
+    expect(page.get_by_role("region", name="action check")).to_contain_text("Check a number")
 
 
 def test_a_credential_is_made_verified_edited_and_removed(desk: Desk) -> None:
@@ -116,6 +123,9 @@ def test_a_credential_is_made_verified_edited_and_removed(desk: Desk) -> None:
 def test_tokens_are_made_shown_once_and_revoked(desk: Desk) -> None:
     page = desk.open("/settings")
     expect(page.get_by_role("region", name="Doctor").get_by_role("row").first).to_be_visible()
+    expect(
+        page.get_by_role("region", name="Retention").get_by_role("row", name=re.compile("journal_keep"))
+    ).to_be_visible()
     desk.look("settings")
     page.get_by_role("button", name="New token").click()
     form = page.get_by_role("dialog", name="New token")

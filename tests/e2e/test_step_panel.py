@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,52 @@ def test_an_input_is_built_with_completion_and_checked_against_both_sides(desk: 
     panel.get_by_text("Fields", exact=True).click()
     expect(panel.get_by_label("email", exact=True)).to_have_text("$string(body.sent)")
     assert "street" in str(written(desk, "built", "again")["input"])
+
+
+PUSHED = """\
+async def process(ctx, msg, cfg, snapshot):
+    return msg.body
+"""
+
+
+def test_a_push_is_seen_while_it_is_built_and_rolled_out(desk: Desk, tmp_path: Path) -> None:
+    made = tmp_path / "copier"
+    made.mkdir()
+    (made / "copy.py").write_text(PUSHED)
+    (made / "component.json").write_text(
+        '{"title": "Copier", "actions": {"copy": {"title": "Copy", "main": "copy.py"}}}'
+    )
+    page = desk.open("/components")
+    page.get_by_role("button", name="How to push").click()
+    expect(page.get_by_role("dialog").get_by_label("What to type")).to_contain_text(
+        f"git push {desk.url}/git/my-component"
+    )
+    page.keyboard.press("Escape")
+    push(desk.running, made)
+    page.get_by_role("link", name="copier", exact=True).click()
+    expect(page.get_by_text("latest", exact=True)).to_be_visible()
+    copied = "flow: copied\nsteps:\n  - {id: a, trigger: webhook/receive}\n  - {id: b, after: a, action: copier/copy}\n"
+    desk.running.publish(copied, tmp_path)
+
+    # Pushed by git in the background: the page opens the new revision, its log grows, and it becomes the latest.
+    (made / "copy.py").write_text(PUSHED + "\n")
+    (made / "requirements.txt").write_text("idna==3.10\n")
+    pushing = ThreadPoolExecutor(1).submit(push, desk.running, made)
+    log = page.get_by_role("log", name="Build log")
+    expect(log).to_contain_text("==>")
+    expect(page.get_by_role("button", name=re.compile("Revision 2 .*(building|waits)"))).to_be_visible()
+    early = log.inner_text()
+    expect(page.get_by_role("button", name=re.compile("Revision 2 .*built latest"))).to_be_visible(timeout=60_000)
+    assert len(log.inner_text()) > len(early)
+    assert "built revision" in pushing.result()
+    desk.look("component")
+
+    page.get_by_role("tab", name="Flows (1)").click()
+    row = page.get_by_role("row", name=re.compile("copied"))
+    expect(row).to_contain_text("moves it to revision 2")
+    desk.look("rollout")
+    page.get_by_role("button", name="Roll out to 1 flow").click()
+    expect(page.get_by_role("status").filter(has_text="Rollout done")).to_be_visible(timeout=30_000)
+    expect(row).to_contain_text("revision 2")
+    page.get_by_role("tab", name="Descriptor").click()
+    desk.look("descriptor")

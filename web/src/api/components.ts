@@ -130,9 +130,30 @@ export function selected(versions: readonly ComponentVersion[], selector: string
   return versions.find(same) ?? null;
 }
 
-/** Move every flow that uses a component to its latest version, one after the other; what it said, line by line. */
-export function rollOut(name: string) {
-  return answer(
-    client.POST("/api/v1/components/{name}/rollout", { params: { path: { name } }, body: {}, parseAs: "text" }),
+/** A line of the stream; the OpenAPI file knows streams as text only. The last one has no flow. */
+export interface RolloutLine {
+  flow: string | null;
+  state: "publishing" | "live" | "unchanged" | "failed" | "done" | "stopped";
+  reason: string;
+  published: number;
+  left: number;
+}
+
+/** Move every flow that is behind to the latest version, one after the other; told line by line. Ends with the last. */
+export async function rollOut(name: string, tell: (line: RolloutLine) => void): Promise<RolloutLine | null> {
+  const stream = await answer(
+    client.POST("/api/v1/components/{name}/rollout", { params: { path: { name } }, body: {}, parseAs: "stream" }),
   );
+  if (!stream) return null;
+  let [last, rest]: [RolloutLine | null, string] = [null, ""];
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const lines = (rest + part.value).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      last = JSON.parse(line) as RolloutLine;
+      tell(last);
+    }
+  }
+  return last;
 }

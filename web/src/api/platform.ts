@@ -16,6 +16,13 @@ export const platform = {
       queryFn: ({ signal }) => answer(client.GET("/api/v1/doctor", { signal })),
       staleTime: 30_000,
     }),
+  /** What the server was started with. */
+  settings: () =>
+    queryOptions({
+      queryKey: ["platform", "settings"],
+      queryFn: ({ signal }) => answer(client.GET("/api/v1/settings", { signal })),
+      staleTime: 60_000,
+    }),
   tokens: () =>
     queryOptions({
       queryKey: ["tokens", "list"],

@@ -9,7 +9,7 @@ export function Empty({ title, children, action }: { title: string; children: Re
         <Title order={2} size="h3">
           {title}
         </Title>
-        <Text c="dimmed">{children}</Text>
+        {typeof children === "string" ? <Text c="dimmed">{children}</Text> : children}
         {action}
       </Stack>
     </Center>

@@ -1,25 +1,14 @@
-import {
-  Anchor,
-  Badge,
-  Button,
-  Code,
-  CopyButton,
-  Group,
-  Modal,
-  ScrollArea,
-  Stack,
-  Table,
-  Text,
-  TextInput,
-} from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
+import { Anchor, Badge, Group, ScrollArea, Table, Text, TextInput } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { type Component, components } from "@/api/components";
 import { BuildBadge } from "@/features/components/BuildBadge";
+import { PushHelp } from "@/features/components/PushHelp";
+import { ComponentMark } from "@/ui/ComponentMark";
 import { Empty } from "@/ui/Empty";
 import { Page } from "@/ui/Page";
+import { PushLines } from "@/ui/PushLines";
 import { useFilter } from "@/ui/useFilter";
 
 /** What flows can be made of, and how to push more. */
@@ -47,8 +36,8 @@ export default function ComponentsPage() {
         return shown.length > 0 ? (
           <List items={shown} />
         ) : (
-          <Empty title="No component" action={<PushHelp />}>
-            Components are git repositories: each push makes a version.
+          <Empty title={all.length === 0 ? "No component" : "No such component"}>
+            <PushLines />
           </Empty>
         );
       }}
@@ -73,12 +62,17 @@ function List({ items }: { items: Component[] }) {
           {items.map((each) => (
             <Table.Tr key={each.name}>
               <Table.Td>
-                <Anchor component={Link} href={`/components/${each.name}`} fw={600}>
-                  {each.name}
-                </Anchor>
-                <Text size="xs" c="dimmed" lineClamp={1}>
-                  {each.description || each.title}
-                </Text>
+                <Group gap="sm" wrap="nowrap">
+                  <ComponentMark name={each.name} icon={each.icon} />
+                  <div>
+                    <Anchor component={Link} href={`/components/${each.name}`} fw={600}>
+                      {each.name}
+                    </Anchor>
+                    <Text size="xs" c="dimmed" lineClamp={1}>
+                      {each.description || each.title}
+                    </Text>
+                  </div>
+                </Group>
               </Table.Td>
               <Table.Td>
                 <Text size="sm">
@@ -108,33 +102,5 @@ function List({ items }: { items: Component[] }) {
         </Table.Tbody>
       </Table>
     </ScrollArea>
-  );
-}
-
-/** The exact lines that push a component from a folder, with this server's own address. */
-export function PushHelp({ name = "my-component" }: { name?: string }) {
-  const [opened, { open, close }] = useDisclosure();
-  const lines = `headrace component create ${name}   # a folder to begin with
-cd ${name}
-git init -b main && git add -A && git commit -m "Begin"
-git push ${window.location.origin}/git/${name}.git main`;
-  return (
-    <>
-      <Button variant="default" onClick={open}>
-        How to push
-      </Button>
-      <Modal opened={opened} onClose={close} title="Push a component with git" size="lg">
-        <Stack gap="sm">
-          <Text size="sm">
-            Each push to <Code>main</Code> makes a component version and builds it; nothing that runs changes. git asks
-            for a user, which may be anything, and a password, which is a token.
-          </Text>
-          <Code block>{lines}</Code>
-          <CopyButton value={lines}>
-            {({ copied, copy }) => <Button onClick={copy}>{copied ? "Copied" : "Copy"}</Button>}
-          </CopyButton>
-        </Stack>
-      </Modal>
-    </>
   );
 }

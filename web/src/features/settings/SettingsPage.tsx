@@ -16,12 +16,13 @@ import { useDisclosure } from "@mantine/hooks";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { makeToken, platform, revokeToken, type Token } from "@/api/platform";
+import { Options } from "@/features/settings/Options";
 import { ConfirmButton } from "@/ui/ConfirmButton";
 import { Page } from "@/ui/Page";
 import { Refusal } from "@/ui/Refusal";
 import { moment } from "@/ui/when";
 
-const CHECK_COLORS: Record<string, string> = { ok: "teal", warning: "orange", failed: "red", error: "red" };
+const CHECK_COLORS: Record<string, string> = { ok: "teal", warn: "orange", fail: "red" };
 
 /** The server itself: what it is, whether it is well, and who may ask it. */
 export default function SettingsPage() {
@@ -47,6 +48,7 @@ export default function SettingsPage() {
           </section>
           <Doctor />
           <Tokens />
+          <Options />
         </Stack>
       )}
     </Page>
