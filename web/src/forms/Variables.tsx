@@ -116,7 +116,7 @@ function Row({ variable, value, onChange, onRemove }: RowProps) {
         onChange={(event) => onChange(event.currentTarget.value)}
       />
       {isSet && (
-        <Button variant="subtle" color="red" size="xs" onClick={onRemove} aria-label={`Take ${name} away`}>
+        <Button variant="subtle" color="red" size="xs" onClick={onRemove} aria-label={`Take away ${name}`}>
           Take away
         </Button>
       )}
