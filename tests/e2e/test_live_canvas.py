@@ -114,6 +114,17 @@ def test_what_waits_is_counted_on_its_edge_and_listed_without_taking_it(desk: De
     )
 
 
+def test_errors_that_are_alike_are_run_again_together(desk: Desk, flow: str) -> None:
+    for n in (-1, -2):
+        desk.running.hook(flow, {"n": n, "seconds": 0})
+    page = desk.open(f"/executions?flow={flow}&state=failed")
+    expect(page.get_by_role("row")).to_have_count(3)
+    page.get_by_role("row").nth(1).get_by_role("link").click()
+    error = page.get_by_role("group", name="Error")
+    error.get_by_role("button", name="Retry all 2 like it").click()
+    expect(error).to_contain_text("2 run again, 0 could not.")
+
+
 def test_old_figures_are_not_shown_as_current_and_come_back_by_themselves(desk: Desk, flow: str) -> None:
     desk.page.clock.install()
     page = desk.open(f"/flows/{flow}")

@@ -6,12 +6,13 @@ export type Traffic = components["schemas"]["TrafficView"];
 
 const LOOK_EVERY = 5_000;
 
-/** What passed all flows in the last minutes. */
+/** What passed one flow in the last minutes, or all of them. */
 export const traffic = {
-  all: () =>
+  of: (flow: string | null) =>
     queryOptions({
-      queryKey: ["traffic"],
-      queryFn: ({ signal }) => answer(client.GET("/api/v1/traffic", { signal })),
+      queryKey: ["traffic", flow],
+      queryFn: ({ signal }) =>
+        answer(client.GET("/api/v1/traffic", { params: { query: flow === null ? {} : { flow } }, signal })),
       refetchInterval: LOOK_EVERY,
     }),
 };

@@ -27,7 +27,7 @@ export function FlowEdge(props: EdgeProps<FlowEdgeType>) {
         {...label}
         {...(markerEnd === undefined ? {} : { markerEnd })}
         style={{ ...style, ...(selected ? { stroke: "var(--mantine-primary-color-filled)", strokeWidth: 2 } : {}) }}
-        labelStyle={{ fontSize: 13, fill: "var(--mantine-color-text)", opacity: about?.stale ? 0.5 : 1 }}
+        labelStyle={{ fontSize: 13, fill: about?.stale ? "var(--mantine-color-dimmed)" : "var(--mantine-color-text)" }}
         labelBgStyle={{ fill: "var(--mantine-color-body)" }}
         labelBgPadding={[6, 3]}
         labelBgBorderRadius={4}

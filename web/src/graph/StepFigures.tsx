@@ -6,11 +6,15 @@ import { age, perSecond, span } from "@/ui/when";
 
 type Live = NonNullable<StepAbout["live"]>;
 
+/** What may no longer be so; not paler than can be read. */
+const OLD = { color: "var(--mantine-color-dimmed)", fontStyle: "italic" } as const;
+
 /** How a step runs, as short as it can be told; the step's panel says it in words. */
 export function StepFigures({ live, now, stale }: { live: Live; now: number; stale: boolean }) {
+  const alarm = (color: string) => (stale ? {} : { color: tone(color) });
   const waits = live.oldest_at === null ? "" : ` · ${age(now - live.oldest_at)}`;
   return (
-    <div style={{ overflow: "hidden", opacity: stale ? 0.6 : 1 }}>
+    <div style={{ overflow: "hidden", ...(stale ? OLD : {}) }}>
       <Group gap={8} wrap="nowrap">
         <Figure label="messages in" value={`↓ ${short(live.received)}${rate(live.received_s)}`} />
         <Figure label="messages out" value={`↑ ${short(live.emitted)}${rate(live.emitted_s)}`} />
@@ -26,11 +30,11 @@ export function StepFigures({ live, now, stale }: { live: Live; now: number; sta
         {live.waiting > 0 && (
           <Figure label="and for how long the oldest" value={`${short(live.waiting)} waiting${waits}`} />
         )}
-        {live.failed > 0 && <Figure label="" value={`${short(live.failed)} failed`} color={tone("red")} />}
+        {live.failed > 0 && <Figure label="" value={`${short(live.failed)} failed`} {...alarm("red")} />}
         {live.restarts > 0 && (
-          <Figure label="of its host" value={counted(live.restarts, "restart")} color={tone("orange")} />
+          <Figure label="of its host" value={counted(live.restarts, "restart")} {...alarm("orange")} />
         )}
-        {live.leak && <Figure label={live.warning || live.reason} value="leaks" color={tone("orange")} />}
+        {live.leak && <Figure label={live.warning || live.reason} value="leaks" {...alarm("orange")} />}
       </Group>
     </div>
   );

@@ -14,18 +14,19 @@ export function summary({ every, flows }: Told, flow: string) {
   return { rates, errors: found.errors, now: rates.at(-1) ?? 0, failed: sum(found.errors), minutes };
 }
 
-/** Events a second and errors of a flow in the last minutes, as the server has counted them. */
-export function Traffic({ flow }: { flow: string }) {
-  const told = useQuery(traffic.all());
+/** Events a second and errors of a flow in the last minutes, as the server has counted them; `among` others it is
+ * asked about all of them at once. */
+export function Traffic({ flow, among = false }: { flow: string; among?: boolean }) {
+  const told = useQuery(traffic.of(among ? null : flow));
   const found = told.data === undefined ? null : summary(told.data, flow);
   if (found === null) return <Text size="sm">–</Text>;
   const now = perSecond(found.now);
   const over = found.minutes === 1 ? "minute" : `${found.minutes} minutes`;
   const failed = found.failed > 0 ? `, ${found.failed} failed` : "";
   return (
-    <Group gap="xs" wrap="nowrap" style={{ opacity: told.isError ? 0.45 : 1 }}>
+    <Group gap="xs" wrap="nowrap">
       <Sparkline values={found.rates} marks={found.errors} label={`${now} now${failed}, in the last ${over}`} />
-      <Text size="sm" style={{ whiteSpace: "nowrap" }}>
+      <Text size="sm" style={{ whiteSpace: "nowrap" }} {...(told.isError ? { c: "dimmed", fs: "italic" } : {})}>
         {now}
       </Text>
       {found.failed > 0 && (

@@ -25,7 +25,7 @@ export function StepLive({ live, runs, newer, now, stale }: Props) {
           {`${stale}: as it was last`}
         </Badge>
       )}
-      <Table withRowBorders={false} verticalSpacing={2} fz="xs" style={{ opacity: stale === null ? 1 : 0.6 }}>
+      <Table withRowBorders={false} verticalSpacing={2} fz="xs" {...(stale === null ? {} : { c: "dimmed" })}>
         <Table.Tbody>
           {figures(live, now).map(([label, value]) => (
             <Table.Tr key={label}>

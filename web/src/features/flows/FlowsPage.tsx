@@ -120,7 +120,7 @@ function FlowRow({ flow }: { flow: Flow }) {
       </Table.Td>
       <Table.Td>{flow.version ?? "–"}</Table.Td>
       <Table.Td>{steps || "–"}</Table.Td>
-      <Table.Td>{flow.deployment === null ? <Text size="sm">–</Text> : <Traffic flow={flow.name} />}</Table.Td>
+      <Table.Td>{flow.deployment === null ? <Text size="sm">–</Text> : <Traffic flow={flow.name} among />}</Table.Td>
       <Table.Td>{flow.errors_open > 0 ? <Text c={tone("red")}>{flow.errors_open}</Text> : "0"}</Table.Td>
       <Table.Td ta="right">
         <FlowMenu flow={flow} />
