@@ -27,6 +27,9 @@ const SOURCES = {
   execution: "from an execution",
 } as const;
 
+/** Executions that are offered to take a sample from. */
+const RECENT = 3;
+
 /** The sample of a step: what it is, whether it still counts, and how to get another. */
 export function SampleCard({ testing, document, step }: Props) {
   const sample = testing.samples.get(step.id);
@@ -97,7 +100,7 @@ interface AnotherProps {
 }
 
 function Another({ testing, step, sample, kept, onWrite }: AnotherProps) {
-  const newest = useQuery(executions.list({ flow: testing.flow })).data?.items[0];
+  const recent = (useQuery(executions.list({ flow: testing.flow })).data?.items ?? []).slice(0, RECENT);
   const model = useQuery({
     ...components.metaModel(step.component, {
       kind: step.kind,
@@ -124,9 +127,12 @@ function Another({ testing, step, sample, kept, onWrite }: AnotherProps) {
         <Menu.Item disabled={!gives} onClick={() => kept.mutate({ body: generated(gives), generated: true })}>
           {gives ? "Generate it from what the step says it gives" : "Generate it (the step does not say what it gives)"}
         </Menu.Item>
-        <Menu.Item disabled={newest === undefined} onClick={() => newest && kept.mutate({ execution: newest.id })}>
-          {newest ? "Take it from the newest execution" : "Take it from an execution (there is none)"}
-        </Menu.Item>
+        {recent.length === 0 && <Menu.Item disabled>Take it from an execution (there is none)</Menu.Item>}
+        {recent.map((each) => (
+          <Menu.Item key={each.id} onClick={() => kept.mutate({ execution: each.id })}>
+            {`Take it from the execution of ${moment(each.started_at)}`}
+          </Menu.Item>
+        ))}
         {sample !== undefined && <Menu.Item onClick={() => kept.mutate(null)}>Remove it</Menu.Item>}
       </Menu.Dropdown>
     </Menu>
