@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from headrace.bus import buckets, subjects
+from headrace.bus import buckets, reading, subjects
 from headrace.bus.client import Bus, JournalFull, Stored
 from headrace.errors import HeadraceError, NotFound, Refused, TooLarge, Unavailable
 from headrace.testing.plane import Plane, until
@@ -248,6 +248,23 @@ async def test_reading_starts_and_ends_where_asked(plane: Plane) -> None:
     assert [entry.data async for entry in read("S", "s.>", tail=100)] == [b"%d" % number for number in range(10)]
     assert [entry.data async for entry in read("S", "s.none")] == []
     assert [entry.data async for entry in read("S", "s.odd", tail=0)] == []
+
+
+async def test_reading_ends_although_what_was_to_come_is_deleted_meanwhile(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "HEARTBEAT", 0.2)
+    api = plane.bus.api
+
+    async def counted_before(verb: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+        answer = await api(verb, *arguments, **options)
+        if verb.startswith("CONSUMER.CREATE"):
+            answer["num_pending"] += 1  # as if one had been purged just now
+        return answer
+
+    monkeypatch.setattr(plane.bus, "api", counted_before)
+    async with asyncio.timeout(10):
+        assert [entry.data async for entry in plane.bus.read("S", "s.a")] == []
 
 
 async def test_following_goes_on_over_a_restart_without_gap_or_repeat(plane: Plane) -> None:

@@ -82,6 +82,8 @@ async def _read_once(
             if not reply.startswith(b"$JS.ACK."):
                 if reply:  # flow control
                     bus.publish(reply.decode(), b"", keep=False)
+                elif not follow and queue.empty():  # a heartbeat: nothing comes at the moment
+                    position.left = await _left(bus, stream, wanted["name"], expected)
                 continue
             entry, number, left = _entry(subject, reply, data, headers)
             if number != expected:
@@ -110,6 +112,15 @@ def _config(start_seq: int, inbox: str) -> dict[str, Any]:
         "mem_storage": True,
         "num_replicas": 1,
     }
+
+
+async def _left(bus: Bus, stream: str, name: str, expected: int) -> int:
+    """How many messages are still to come: what was counted at first may have been deleted since."""
+    try:
+        info = await bus.api(f"CONSUMER.INFO.{stream}.{name}")
+    except NotFound:
+        return 1  # `_lives` will say so
+    return int(info["num_pending"]) + max(int(info["delivered"]["consumer_seq"]) - expected + 1, 0)
 
 
 async def _lives(bus: Bus, stream: str, name: str) -> bool:
