@@ -96,6 +96,11 @@ export function wish(name: string, verb: Wish): Promise<unknown> {
   return answer(client.POST("/api/v1/flows/{name}/resume", path(name)));
 }
 
+/** Run the newest version; the answer names the deployment. */
+export function startFlow(name: string) {
+  return answer(client.POST("/api/v1/flows/{name}/start", path(name)));
+}
+
 export function removeFlow(name: string): Promise<unknown> {
   return answer(client.DELETE("/api/v1/flows/{name}", path(name)));
 }

@@ -2,7 +2,7 @@ import { Alert, Button, Checkbox, ScrollArea, Skeleton, Stack, Textarea, TextInp
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useStore } from "zustand";
-import { type Flow, flows, publish } from "@/api/flows";
+import { type Flow, flows, publish, startFlow } from "@/api/flows";
 import type { Draft } from "@/features/designer/draft";
 import { present } from "@/features/designer/history";
 import type { Placed } from "@/features/designer/mistakes";
@@ -37,6 +37,11 @@ export function PublishPanel({ flow, draft, onGo, onClose, onLive }: Props) {
     onSuccess: ({ deployment, replaces }) => setComing(deployment && { epoch: deployment.epoch, replaces }),
     onSettled: () => queries.invalidateQueries({ queryKey: ["flows"], refetchType: "active" }),
   });
+  const starting = useMutation({
+    mutationFn: () => startFlow(flow.name),
+    onSuccess: ({ deployment }) => setComing(deployment && { epoch: deployment.epoch, replaces: null }),
+    onSettled: () => queries.invalidateQueries({ queryKey: ["flows"], refetchType: "active" }),
+  });
   const published = publishing.data;
   return (
     <Panel title="Publish" onClose={onClose}>
@@ -55,7 +60,13 @@ export function PublishPanel({ flow, draft, onGo, onClose, onLive }: Props) {
             />
           ) : published ? (
             <Alert color="teal" title={`Version ${published.version.number} is published`}>
-              The flow is stopped; start it to run this version.
+              <Stack gap="xs" align="flex-start">
+                The flow is stopped.
+                {starting.error && <Refusal error={starting.error} />}
+                <Button size="xs" loading={starting.isPending} onClick={() => starting.mutate()}>
+                  Start it
+                </Button>
+              </Stack>
             </Alert>
           ) : (
             <>

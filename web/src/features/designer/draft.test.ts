@@ -201,6 +201,21 @@ describe("a draft", () => {
     expect(state()).toBe("saved");
   });
 
+  it("hears after a save that failed what it could not look at meanwhile", async () => {
+    const { draft, save, state } = opened();
+    save.mockImplementation(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      throw new Offline(null);
+    });
+    draft.change(setKey("a", "note", "mine"));
+    await vi.advanceTimersByTimeAsync(450);
+    expect(state()).toBe("saving");
+    draft.heard({ text: null, tag: 5, author: "grace" }, []);
+    expect(state()).toBe("saving");
+    await vi.advanceTimersByTimeAsync(100);
+    expect([state(), draft.getState().theirs?.author]).toEqual(["conflict", "grace"]);
+  });
+
   it("is not published while something of it is not saved", async () => {
     const { draft, save } = opened();
     save.mockRejectedValue(new Offline(null));

@@ -90,7 +90,7 @@ export function openDraft({ id, text, tag, author = "", mistakes, save, memory =
   let saving: Promise<void> | null = null;
   let resting = false;
   let publishing = false;
-  /** What was heard while it rested. */
+  /** What was heard while it could not be looked at: it is, afterwards. */
   let missed: [Theirs, Mistake[]] | null = null;
   /** What the server has; null: no draft. */
   let stored: string | null = text;
@@ -129,6 +129,7 @@ export function openDraft({ id, text, tag, author = "", mistakes, save, memory =
     clearTimeout(timer);
     saving ??= saveAll().finally(() => {
       saving = null;
+      catchUp();
     });
     return saving;
   }
@@ -163,13 +164,23 @@ export function openDraft({ id, text, tag, author = "", mistakes, save, memory =
     }
   }
 
+  function catchUp(): void {
+    const news = missed;
+    if (news === null || resting || publishing || saving !== null) return;
+    missed = null;
+    heard(...news);
+  }
+
   function heard(theirs: Theirs, theirMistakes: Mistake[]): void {
     const { tag: known, save: state, history: mine } = store.getState();
-    if (resting) missed = [theirs, theirMistakes];
     // The same text, and yet other mistakes: a credential, a variable or a component has come or gone.
     if (theirs.tag === known && theirs.text === stored && state === "saved")
       store.setState({ mistakes: theirMistakes });
-    if (theirs.tag <= known || resting || publishing || saving !== null || state === "conflict") return;
+    if (theirs.tag <= known || state === "conflict") return;
+    if (resting || publishing || saving !== null) {
+      missed = [theirs, theirMistakes];
+      return;
+    }
     if (state !== "saved" || theirs.text === null) {
       clearTimeout(timer);
       store.setState({ save: "conflict", theirs });
@@ -200,6 +211,7 @@ export function openDraft({ id, text, tag, author = "", mistakes, save, memory =
         return answer;
       } finally {
         publishing = false;
+        catchUp();
       }
     },
     rebase(now) {
@@ -211,8 +223,7 @@ export function openDraft({ id, text, tag, author = "", mistakes, save, memory =
     },
     wake() {
       resting = false;
-      if (missed !== null) heard(...missed);
-      missed = null;
+      catchUp();
       if (store.getState().save !== "conflict" && text_() !== stored) later(0);
     },
     settle(whose) {
