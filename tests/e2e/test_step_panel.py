@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 import yaml
 from playwright.sync_api import Locator, Page, expect
-from tests.acceptance.headrace import Headrace, push
+from tests.acceptance.headrace import Headrace, push, until
 from tests.e2e.desk import Desk
+from tests.integration.api.provider import CLIENT_ID, CLIENT_SECRET, Provider
 
 TEXT = "TextFieldView"
 DESCRIPTOR = {
@@ -79,6 +83,10 @@ def lists(ctx, cfg):
     if cfg["account"] == "broken":
         raise ValueError("no such account")
     return {name: f"{name} of {cfg['account']}" for name in ("news", "offers")}
+"""
+PUSHED = """\
+async def process(ctx, msg, cfg, snapshot):
+    return msg.body
 """
 VERIFY = """\
 def verify_credentials(ctx, credentials):
@@ -184,6 +192,55 @@ def test_a_step_is_set_up_without_leaving_its_panel(desk: Desk, crm: Path) -> No
     }
 
 
+@contextmanager
+def provider(redirect_uri: str) -> Iterator[str]:
+    """A provider of OAuth2 whose people always agree; where it is."""
+    server = uvicorn.Server(
+        uvicorn.Config(Provider(redirect_uri=redirect_uri).app, host="127.0.0.1", port=0, log_level="warning")
+    )
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(server.run)
+        until(lambda: server.started, what="the provider is up")
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        server.should_exit = True
+        running.result()
+
+
+def test_a_credential_is_connected_without_leaving_the_panel(desk: Desk, tmp_path: Path) -> None:
+    with provider(f"{desk.url}/oauth2/callback") as url:
+        oauth2 = {
+            "client_id": CLIENT_ID,
+            "client_secret": "{{SECRET}}",
+            "auth_uri": f"{url}/authorize",
+            "token_uri": f"{url}/token",
+            "scopes": ["read", "write"],
+            "access_type": "offline",
+        }
+        fields = {"oauth": {"label": "Connection", "viewClass": "OAuthFieldView", "required": True}}
+        made = tmp_path / "cloud"
+        made.mkdir()
+        (made / "put.py").write_text(PUSHED)
+        offers = {"put": {"title": "Put", "main": "put.py"}}
+        described = {"title": "Cloud", "credentials": {"fields": fields, "oauth2": oauth2}, "actions": offers}
+        (made / "component.json").write_text(json.dumps(described))
+        push(desk.running, made)
+        page = draft(desk, "connected", [{"id": "put", "after": "order", "action": "cloud/put"}])
+        page.get_by_role("group", name=re.compile("action put")).click()
+        panel = page.get_by_role("region", name="Step put")
+        panel.get_by_role("button", name="New", exact=True).click()
+        form = panel.get_by_role("form", name="New credential")
+        form.get_by_label("Name of the credential").fill("cloud-prod")
+        form.get_by_label("SECRET").fill(CLIENT_SECRET)
+        form.get_by_role("button", name="Save and verify").click()
+        expect(panel.get_by_text("not connected", exact=True)).to_be_visible()
+        with page.context.expect_page() as opened:
+            panel.get_by_role("button", name="Connect", exact=True).click()
+        expect(opened.value.get_by_role("heading", name="Connected")).to_be_visible()
+        expect(panel.get_by_role("button", name="Connect again")).to_be_visible()
+        expect(panel.get_by_text("not connected", exact=True)).to_be_hidden()
+        assert CLIENT_SECRET not in page.content()
+
+
 def test_an_input_is_built_with_completion_and_checked_against_both_sides(desk: Desk, crm: Path) -> None:
     tell = {"id": "tell", "after": "order", "action": "crm/tell", "fields": {"account": "acme"}}
     again = {"id": "again", "after": "tell", "action": "crm/tell", "fields": {"account": "acme"}}
@@ -231,12 +288,6 @@ def test_an_input_is_built_with_completion_and_checked_against_both_sides(desk: 
     panel.get_by_text("Fields", exact=True).click()
     expect(panel.get_by_label("email", exact=True)).to_have_text("$string(body.sent)")
     assert "street" in str(written(desk, "built", "again")["input"])
-
-
-PUSHED = """\
-async def process(ctx, msg, cfg, snapshot):
-    return msg.body
-"""
 
 
 def test_a_push_is_seen_while_it_is_built_and_rolled_out(desk: Desk, tmp_path: Path) -> None:

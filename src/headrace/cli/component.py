@@ -222,6 +222,7 @@ def env(
 def rollout(
     name: Name,
     note: Annotated[str | None, typer.Option("--note", "-m", help="Why; kept with each deployment.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say who would be moved, and by which commits.")] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -231,8 +232,16 @@ def rollout(
     Stops at the first flow that fails, which runs on as it was. Interrupted, the flow in progress still goes on.
     """
     from headrace.cli.client import connect
+    from headrace.cli.output import print_json
 
     with connect(data) as client:
+        if plan:
+            found = client.get(at("components", name, "rollout"))
+            if as_json:
+                print_json(found)
+            else:
+                _print_plan(name, found)
+            return
         wanted = {"note": note} if note else {}
         ended = None
         for line in client.lines(at("components", name, "rollout"), body=wanted):
@@ -287,6 +296,26 @@ def _print_variables(found: dict[str, Any]) -> None:
         flows = ", ".join(found["behind"])
         told = f"{flows} still run with those of before. Next: headrace component rollout {found['component']}"
         out().print(told, soft_wrap=True)
+
+
+def _print_plan(name: str, found: dict[str, Any]) -> None:
+    """Who uses the component, and what a rollout would do with each."""
+    from headrace.cli.output import one_line, out, print_table
+
+    rows = [
+        (
+            each["flow"],
+            ", ".join(map(str, each["running"])) or "-",
+            ", ".join(each["names"]) or "-",
+            ("gives it other variables" if each["variables"] else f"moves it to revision {found['latest']}")
+            if each["moves"]
+            else "leaves it as it is",
+        )
+        for each in found["flows"]
+    ]
+    print_table(("FLOW", "RUNS", "ASKS FOR", "A ROLLOUT"), rows, empty=f"No flow uses {name}.")
+    for commit in found["commits"]["added"]:
+        out().print(f"  {commit['commit'][:7]} {one_line(commit['message'].partition(chr(10))[0])}", soft_wrap=True)
 
 
 def _tell_rollout(name: str, line: dict[str, Any]) -> None:

@@ -414,6 +414,22 @@ def test_a_rollout_tells_of_each_flow(server: Server, capsys: Out) -> None:
     assert server.bodies("POST /components/erp/rollout") == [{"note": "fix"}]
 
 
+def test_a_rollout_is_planned_and_nothing_is_begun(server: Server, capsys: Out) -> None:
+    using = {"flow": "orders", "running": [3], "names": ["latest"], "moves": True, "variables": False, "busy": False}
+    commit = {"commit": "d" * 40, "author": "Ada", "message": "Round half up\n\nAs asked", "committed_at": 0}
+    server.answers["GET /components/erp/rollout"] = {
+        "latest": 5,
+        "flows": [using, using | {"flow": "other", "moves": False}],
+        "commits": {"added": [commit], "removed": []},
+    }
+    assert main(["component", "rollout", "erp", "--plan"]) == 0
+    said = capsys.readouterr().out
+    assert "moves it to revision 5" in said
+    assert "leaves it as it is" in said
+    assert "ddddddd Round half up" in said
+    assert server.bodies("POST /components/erp/rollout") == []
+
+
 def test_a_rollout_that_stops_is_1(server: Server, capsys: Out) -> None:
     rolled(
         server,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { members, pathOf, withMember } from "@/graph/mapping";
+import { members, pathOf, withMember, withPath } from "@/graph/mapping";
 
 const WHOLE = `{
   "customer": body.id, /* of, the {shop} */
@@ -90,4 +90,11 @@ describe("paths", () => {
   ] as const)("%j", (parts, path) => {
     expect(pathOf(parts)).toBe(path);
   });
+});
+
+it("writes members within members as deep as they stand", () => {
+  const first = withPath('{\n  "a": 1\n}', ["b", "c"], "2");
+  expect(first).toBe('{\n  "a": 1,\n  "b": {\n    "c": 2\n  }\n}');
+  expect(withPath(first ?? "", ["b", "d"], "3")).toBe('{\n  "a": 1,\n  "b": {\n    "c": 2,\n    "d": 3\n  }\n}');
+  expect(withPath(first ?? "", ["b", "c"], "")).toBe('{\n  "a": 1\n}');
 });

@@ -64,8 +64,11 @@ export function withPath(expression: string, path: readonly string[], value: str
   const [key, ...rest] = path;
   if (key === undefined) return value;
   if (rest.length === 0) return withMember(expression, key, value);
-  const inner = withPath(valueAt(expression, [key]) ?? "", rest, value);
-  return inner === null ? null : withMember(expression, key, inner);
+  const now = valueAt(expression, [key]);
+  const inner = withPath(now ?? "", rest, value);
+  if (inner === null) return null;
+  // What is made here stands as deep as it is; a text of several lines is left as it was given.
+  return withMember(expression, key, now === null && !value.includes("\n") ? inner.replaceAll("\n", "\n  ") : inner);
 }
 
 function without(expression: string, all: Member[], at: number): string {

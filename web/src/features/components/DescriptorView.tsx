@@ -18,7 +18,7 @@ export function DescriptorView({ name, latest }: { name: string; latest: number 
   return (
     <Stack>
       <Select
-        label="Of"
+        label="Component version"
         maw={360}
         data={(versions.data ?? []).map((each) => ({
           value: String(each.revision),

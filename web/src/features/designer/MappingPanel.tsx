@@ -71,7 +71,7 @@ export function MappingPanel({ document, step, mistake, onChange, onClose }: Pro
         </ScrollArea>
         <ScrollArea flex={1} type="auto">
           <Stack p="sm" gap="sm">
-            {mistake && (
+            {mistake && !said && (
               <Alert color="red" p="xs">
                 {mistake}
               </Alert>
