@@ -26,6 +26,7 @@ import { Link, useLocation } from "wouter";
 import { useConnection } from "@/api/live";
 import { signOut, useSession } from "@/api/session";
 import mark from "@/app/mark.svg";
+import { Sayings } from "@/ui/Sayings";
 
 const ROOMS = [
   { label: "Flows", href: "/flows", icon: IconRoute },
@@ -58,6 +59,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <Rooms onChoose={close} />
       </AppShell.Navbar>
       <AppShell.Main h="100dvh">{children}</AppShell.Main>
+      <Sayings />
     </AppShell>
   );
 }

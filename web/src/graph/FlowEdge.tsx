@@ -1,4 +1,9 @@
-import { BaseEdge, type Edge, type EdgeProps, getBezierPath } from "@xyflow/react";
+import { ActionIcon, Tooltip, UnstyledButton } from "@mantine/core";
+import { IconPlus, IconX } from "@tabler/icons-react";
+import { BaseEdge, type Edge, EdgeLabelRenderer, type EdgeProps } from "@xyflow/react";
+import { memo } from "react";
+import { useEditing } from "@/graph/editing";
+import { curve, type Way } from "@/graph/layout";
 import { usePulses } from "@/graph/pulses";
 
 export interface EdgeAbout {
@@ -10,27 +15,43 @@ export interface EdgeAbout {
   stale: boolean;
 }
 
-export type FlowEdgeType = Edge<{ about: EdgeAbout | null }, "flow">;
+export interface FlowEdgeData extends Record<string, unknown> {
+  way: Way;
+  /** The condition of the step it leads to. */
+  when: string | null;
+  /** No message passes it: a disabled step is at one of its ends. */
+  idle: boolean;
+  /** The step it leads to comes after others too. */
+  several: boolean;
+  editing: boolean;
+  /** What waits there. */
+  about: EdgeAbout | null;
+}
 
-/** The way between two steps: what waits there, and a dot for what passes while somebody watches. */
-export function FlowEdge(props: EdgeProps<FlowEdgeType>) {
-  const { id, data, selected, markerEnd, style } = props;
-  const [path, x, y] = getBezierPath(props);
-  const pulses = usePulses(id);
-  const about = data?.about ?? null;
+export type FlowEdgeType = Edge<FlowEdgeData, "flow">;
+
+const CHOSEN = { stroke: "var(--mantine-primary-color-filled)", strokeWidth: 2 };
+
+/**
+ * The way from a step to one after it: its condition, what waits there, a dot for what passes while somebody watches, and
+ * what can be done with it where the pointer is.
+ */
+export const FlowEdge = memo(function FlowEdge(edge: EdgeProps<FlowEdgeType>) {
+  const { source, target, sourceX, sourceY, targetX, targetY, data, markerEnd, selected } = edge;
+  const editing = useEditing();
+  const pulses = usePulses(edge.id);
+  if (data === undefined) return null;
+  const { way, when, idle, several, about } = data;
   const waiting = about?.waiting ?? 0;
-  const label = waiting > 0 ? { label: `${waiting} · ${about?.age}`, labelX: x, labelY: y } : {};
+  const path = curve([{ x: sourceX, y: sourceY }, ...way.points, { x: targetX, y: targetY }]);
   return (
     <>
       <BaseEdge
+        id={edge.id}
         path={path}
-        {...label}
         {...(markerEnd === undefined ? {} : { markerEnd })}
-        style={{ ...style, ...(selected ? { stroke: "var(--mantine-primary-color-filled)", strokeWidth: 2 } : {}) }}
-        labelStyle={{ fontSize: 13, fill: about?.stale ? "var(--mantine-color-dimmed)" : "var(--mantine-color-text)" }}
-        labelBgStyle={{ fill: "var(--mantine-color-body)" }}
-        labelBgPadding={[6, 3]}
-        labelBgBorderRadius={4}
+        {...(idle ? { className: "way-idle" } : {})}
+        {...(selected ? { style: CHOSEN } : {})}
         interactionWidth={28}
       />
       {pulses > 0 && (
@@ -39,6 +60,65 @@ export function FlowEdge(props: EdgeProps<FlowEdgeType>) {
           <circle r={5} className="pulse-dot" style={{ offsetPath: `path("${path}")` }} />
         </g>
       )}
+      {(when !== null || editing !== null || waiting > 0) && (
+        <EdgeLabelRenderer>
+          <div
+            className="way nodrag nopan"
+            style={{ transform: `translate(-50%, -50%) translate(${way.middle.x}px, ${way.middle.y}px)` }}
+          >
+            {when !== null && <Condition when={when} onEdit={editing && (() => editing.onCondition(target))} />}
+            {waiting > 0 && (
+              <span className="way-waiting" data-stale={about?.stale || undefined} aria-hidden>
+                {`${waiting} · ${about?.age}`}
+              </span>
+            )}
+            {editing !== null && (
+              <div className="way-actions">
+                <ActionIcon
+                  size="xs"
+                  radius="xl"
+                  tabIndex={-1}
+                  aria-label={`Insert a step between ${source} and ${target}`}
+                  onClick={() => editing.onAdd(source, target)}
+                >
+                  <IconPlus size={12} />
+                </ActionIcon>
+                {several && (
+                  <ActionIcon
+                    size="xs"
+                    radius="xl"
+                    variant="default"
+                    tabIndex={-1}
+                    aria-label={`Part ${target} from ${source}`}
+                    onClick={() => editing.onPart(source, target)}
+                  >
+                    <IconX size={12} />
+                  </ActionIcon>
+                )}
+              </div>
+            )}
+          </div>
+        </EdgeLabelRenderer>
+      )}
     </>
+  );
+});
+
+function Condition({ when, onEdit }: { when: string; onEdit: (() => void) | null }) {
+  const text = when.trim().replaceAll(/\s+/g, " ");
+  const events = { hover: true, focus: true, touch: true };
+  return (
+    <Tooltip label={when.trim()} multiline maw={420} events={events} className="condition-whole">
+      {onEdit === null ? (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the whole condition shows on focus
+        <span className="condition" tabIndex={0} role="note" aria-label={`only when ${text}`}>
+          {text}
+        </span>
+      ) : (
+        <UnstyledButton className="condition" aria-label={`only when ${text}; edit the condition`} onClick={onEdit}>
+          {text}
+        </UnstyledButton>
+      )}
+    </Tooltip>
   );
 }

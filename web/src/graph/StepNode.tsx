@@ -4,6 +4,7 @@ import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
 import { memo } from "react";
 import type { components } from "@/api/schema";
 import type { Step } from "@/graph/document";
+import { useEditing } from "@/graph/editing";
 import { StepFigures, StepPulse } from "@/graph/StepFigures";
 import { span } from "@/ui/when";
 
@@ -39,7 +40,11 @@ export interface StepOutcome {
 
 export interface StepNodeData extends StepAbout, Record<string, unknown> {
   step: Step;
-  onAdd: (() => void) | null;
+  editing: boolean;
+  /** It does not run: it is disabled, or only a disabled step leads to it. */
+  idle: boolean;
+  /** Nothing comes after it. */
+  leaf: boolean;
 }
 
 export type StepNodeType = Node<StepNodeData, "step">;
@@ -57,12 +62,14 @@ const OUTCOME_COLORS = { done: "teal", failed: "red", delayed: "orange", skipped
 
 /** A step on the canvas: what it is, and how it is when it runs. */
 export const StepNode = memo(function StepNode({ data, selected }: NodeProps<StepNodeType>) {
-  const { step, live = null, revision = null, newer = null, mistakes = 0, outcome = null, onAdd } = data;
+  const { step, live = null, revision = null, newer = null, mistakes = 0, outcome = null, idle, leaf } = data;
+  const editing = useEditing();
   const { now = 0, stale = false, commit = "" } = data;
   return (
     <Paper
       withBorder
       shadow={selected ? "md" : "xs"}
+      className={idle ? "step-idle" : ""}
       p="xs"
       h="100%"
       style={{
@@ -70,7 +77,7 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
         borderWidth: selected ? 2 : 1,
       }}
     >
-      {step.kind === "action" && <Handle type="target" position={Position.Left} isConnectable={false} />}
+      {step.kind === "action" && <Handle type="target" position={Position.Left} isConnectable={editing !== null} />}
       <Group justify="space-between" wrap="nowrap" gap={4}>
         <Text fw={600} size="sm" truncate>
           {step.name || step.id}
@@ -92,10 +99,10 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
         {commit && ` ${commit.slice(0, 7)}`}
         {newer !== null && ` → r${newer} is pushed`}
       </Text>
-      {step.when !== null && (
-        <Text size="xs" ff="monospace" truncate title={`only when ${step.when}`}>
-          <b>when</b> {step.when}
-        </Text>
+      {idle && (
+        <Badge size="xs" variant="outline" color="gray">
+          {step.disabled ? "disabled" : "left out"}
+        </Badge>
       )}
       {live !== null && <StepFigures live={live} now={now} stale={stale} />}
       <StepPulse id={step.id} />
@@ -109,24 +116,25 @@ export const StepNode = memo(function StepNode({ data, selected }: NodeProps<Ste
           {outcome.stale && <Figure label={outcome.stale} value="stale" />}
         </Group>
       )}
-      {onAdd !== null && (
+      {editing !== null && (
         <ActionIcon
           size="xs"
           radius="xl"
           pos="absolute"
           right={-24}
           top="calc(50% - 9px)"
-          className="nopan"
+          className="nopan step-add"
+          {...(leaf ? { "data-leaf": true } : {})}
           aria-label={`Add a step after ${step.id}`}
           onClick={(event) => {
             event.stopPropagation();
-            onAdd();
+            editing.onAdd(step.id);
           }}
         >
           <IconPlus size={12} />
         </ActionIcon>
       )}
-      <Handle type="source" position={Position.Right} isConnectable={false} />
+      <Handle type="source" position={Position.Right} isConnectable={editing !== null} />
     </Paper>
   );
 });

@@ -4,7 +4,20 @@
  * A change is made in the YAML itself, so comments and the order of keys stay. Values are read as
  * docs/reference/flow-document.md says: JSON's types, everything else that is not quoted is text.
  */
-import { isMap, isSeq, parseDocument, type ScalarTag, YAMLMap, YAMLSeq, Document as Yaml } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  parseDocument,
+  type ScalarTag,
+  visit,
+  YAMLMap,
+  YAMLSeq,
+  Document as Yaml,
+} from "yaml";
+import { carriedOver } from "@/graph/lossless";
+import { renamedReferences } from "@/graph/references";
 
 export interface Step {
   id: string;
@@ -16,6 +29,8 @@ export interface Step {
   name: string;
   note: string;
   version: string;
+  /** Left out of what runs. */
+  disabled: boolean;
   credential: string | null;
   fields: Record<string, unknown>;
   after: string[];
@@ -63,13 +78,11 @@ const TAGS: ScalarTag[] = [
 ];
 
 const READING = { schema: "failsafe", customTags: TAGS, prettyErrors: true, uniqueKeys: true } as const;
-const WRITING = { lineWidth: 100, flowCollectionPadding: false } as const;
+const WRITING = { lineWidth: 0, flowCollectionPadding: false } as const;
 
 /** The document that `text` spells, or null when it is no readable flow document (the server says why). */
 export function read(text: string): FlowDocument | null {
-  const yaml = parseDocument(text, READING);
-  if (yaml.errors.length > 0) return null;
-  const value: unknown = yaml.toJS();
+  const value = valueSpelled(text);
   if (!isRecord(value) || !Array.isArray(value.steps)) return null;
   const steps = value.steps.map(readStep);
   if (steps.some((step) => step === null)) return null;
@@ -80,6 +93,17 @@ export function read(text: string): FlowDocument | null {
     description: text_(value.description),
     steps: steps as Step[],
   };
+}
+
+let lastRead: { text: string; value: unknown } = { text: "", value: undefined };
+
+/** What a text spells; undefined: it cannot be read. The last one is remembered, as it is asked for again and again. */
+function valueSpelled(text: string): unknown {
+  if (lastRead.text !== text) {
+    const yaml = parseDocument(text, READING);
+    lastRead = { text, value: yaml.errors.length > 0 ? undefined : yaml.toJS() };
+  }
+  return lastRead.value;
 }
 
 function readStep(value: unknown): Step | null {
@@ -96,6 +120,7 @@ function readStep(value: unknown): Step | null {
     name: text_(value.name),
     note: text_(value.note),
     version: value.version === undefined || value.version === null ? "latest" : String(value.version),
+    disabled: value.disabled === true,
     credential: value.credential === undefined || value.credential === null ? null : text_(value.credential),
     fields: isRecord(value.fields) ? value.fields : {},
     after: list(value.after),
@@ -108,13 +133,26 @@ function readStep(value: unknown): Step | null {
 /** A change of one document, as the text of the changed one. */
 export type Change = (yaml: Yaml) => void;
 
-/** The text after `change`; throws when `text` cannot be read. */
+/** The text after `change`, as it was but for that; throws when `text` cannot be read. */
 export function changed(text: string, change: Change): string {
+  if (text.includes("\r\n")) return changed(text.replaceAll("\r\n", "\n"), change).replaceAll("\n", "\r\n");
   const yaml = parseDocument(text, READING);
   const [error] = yaml.errors;
   if (error !== undefined) throw error;
+  const writing = { ...WRITING, ...spelling(text) };
+  const before = yaml.toString(writing);
   change(yaml);
-  return yaml.toString(WRITING);
+  const after = yaml.toString(writing);
+  const kept = carriedOver(text, before, after);
+  return kept === after || JSON.stringify(valueSpelled(kept)) === JSON.stringify(yaml.toJS()) ? kept : after;
+}
+
+/** How somebody indents, so that what is written looks like what is there. */
+function spelling(text: string): { indentSeq?: boolean; indent?: number } {
+  const list = /^steps:[^\S\n]*(?:#.*)?\n(?:[^\S\n]*(?:#.*)?\n)*( *)-( +)/m.exec(text);
+  if (list === null) return {};
+  const [, indent = "", gap = ""] = list;
+  return { indentSeq: indent !== "", indent: Math.max(indent.length, gap.length + 1, 2) };
 }
 
 /** Set a key of a step; `undefined`, null, empty text and empty collections take the key away. */
@@ -161,103 +199,198 @@ export function addStep(
   };
 }
 
-/** Put a new step between `previous` and those steps that came after it. */
-export function insertStep(step: { id: string; uses: string }, previous: string): Change {
+/** Put a new step between `previous` and those steps that came after it; with `to` only between these two. */
+export function insertStep(step: { id: string; uses: string }, previous: string, to?: string): Change {
   return (yaml) => {
-    for (const node of stepNodes(yaml)) replaceAfter(yaml, node, previous, [step.id]);
+    const later = to === undefined ? stepNodes(yaml) : [stepNode(yaml, to)];
+    for (const node of later) replaceAfter(yaml, node, previous, [step.id]);
     addStep({ ...step, kind: "action" }, previous)(yaml);
   };
 }
 
-/** Take a step away; those that came after it come after what it came after. */
-export function removeStep(id: string): Change {
+/** Take steps away; those that came after them come after what they came after. */
+export function removeSteps(ids: Iterable<string>): Change {
   return (yaml) => {
-    const steps = stepsNode(yaml);
-    const before = list(stepNode(yaml, id).toJSON().after);
-    steps.items = steps.items.filter((item) => !(isMap(item) && item.get("id") === id));
-    for (const node of stepNodes(yaml)) replaceAfter(yaml, node, id, before);
+    for (const id of ids) {
+      const steps = stepsNode(yaml);
+      const before = list(stepNode(yaml, id).toJS(yaml).after);
+      steps.items = steps.items.filter((item) => !(isMap(item) && item.get("id") === id));
+      for (const node of stepNodes(yaml)) replaceAfter(yaml, node, id, before);
+    }
   };
 }
 
-/** Give a step another id, in the `after` of the others too. Expressions that name it are the caller's to change. */
+/** Give a step another id, also where others come after it and where expressions name it. */
 export function renameStep(id: string, to: string): Change {
   return (yaml) => {
     stepNode(yaml, id).set("id", to);
-    for (const node of stepNodes(yaml)) replaceAfter(yaml, node, id, [to]);
+    const names = new Map([[id, to]]);
+    for (const node of stepNodes(yaml)) {
+      replaceAfter(yaml, node, id, [to]);
+      renameIn(node, names);
+    }
   };
 }
 
-/** A step as text for the clipboard: a YAML list, readable and good for any flow. */
-export function stepText(text: string, id: string): string {
-  const step = stepNode(parseDocument(text, READING), id);
-  return new Yaml([step], READING).toString(WRITING);
+/** Leave steps out of what runs, or take them in again. */
+export function disableSteps(ids: Iterable<string>, disabled: boolean): Change {
+  return (yaml) => {
+    for (const id of ids) setKey(id, "disabled", disabled ? true : undefined)(yaml);
+  };
 }
 
-/** The steps that a text from the clipboard spells; null: it is something else. */
-export function stepsIn(text: string): Record<string, unknown>[] | null {
+/** Whether `to` could also come after `from`: it is no trigger, does not already, and no circle would be made. */
+export function canFollow(steps: readonly Step[], from: string, to: string): boolean {
+  const target = steps.find((step) => step.id === to);
+  if (target === undefined || target.kind === "trigger" || target.after.includes(from)) return false;
+  const before = new Map(steps.map((step) => [step.id, step.after]));
+  const seen = new Set([from]);
+  for (const id of seen) for (const earlier of before.get(id) ?? []) seen.add(earlier);
+  return before.has(from) && !seen.has(to);
+}
+
+/** Let a step come after another one too. */
+export function joinStep(from: string, to: string): Change {
+  return (yaml) => {
+    const node = stepNode(yaml, to);
+    writeAfter(yaml, node, [...new Set([...list(node.toJS(yaml).after), from])]);
+  };
+}
+
+/** Let a step not come after another one any more. */
+export function partStep(from: string, to: string): Change {
+  return (yaml) => replaceAfter(yaml, stepNode(yaml, to), from, []);
+}
+
+/** Steps as text for the clipboard: a YAML list in the order of the document, readable and good for any flow. */
+export function stepsText(text: string, ids: ReadonlySet<string>): string {
+  const yaml = parseDocument(text, READING);
+  const chosen = stepNodes(yaml).filter((node) => ids.has(text_(node.get("id"))));
+  try {
+    return new Yaml(chosen, READING).toString(WRITING);
+  } catch {
+    // An alias of something that stays behind.
+    return new Yaml(
+      chosen.map((node) => node.toJS(yaml)),
+      READING,
+    ).toString(WRITING);
+  }
+}
+
+/** Steps out of the clipboard, with their comments. */
+export interface Copied {
+  steps: Record<string, unknown>[];
+  nodes: YAMLMap[];
+}
+
+/** The steps that a text from the clipboard spells: a list of them, or a whole flow document; null: something else. */
+export function stepsIn(text: string): Copied | null {
   const yaml = parseDocument(text, READING);
   if (yaml.errors.length > 0) return null;
-  const value: unknown = yaml.toJS();
-  const all = isRecord(value) && Array.isArray(value.steps) ? value.steps : value;
-  const good = (step: unknown) =>
+  const all = isMap(yaml.contents) ? yaml.get("steps", true) : yaml.contents;
+  if (!isSeq(all) || all.items.length === 0) return null;
+  const steps: unknown = all.toJS(yaml);
+  const isStep = (step: unknown): step is Record<string, unknown> =>
     isRecord(step) && (typeof step.trigger === "string" || typeof step.action === "string");
-  return Array.isArray(all) && all.length > 0 && all.every(good) ? all : null;
+  if (!Array.isArray(steps) || !steps.every(isStep)) return null;
+  let shared = false;
+  visit(yaml, (_, node) => {
+    shared ||= isAlias(node);
+  });
+  const nodes = all.items.map((node, at) => (isMap(node) && !shared ? node : yaml.createNode(steps[at])) as YAMLMap);
+  return { steps, nodes };
+}
+
+export interface Pasted {
+  change: Change;
+  /** The ids that the steps got. */
+  ids: string[];
 }
 
 /**
- * Put copied steps into a document: with ids that are free, after each other as they were, and after `previous` where
- * what they came after was not copied. A trigger is left out when the flow has one. `ids` are those they got.
+ * Put copied steps into a document: with ids that are free, after each other and naming each other as they were.
+ * What came after something that was not copied comes after `previous`; with `stay`, after the same as before where that
+ * is here. A trigger is left out when the flow has one.
  */
-export function pasteSteps(
-  document: FlowDocument,
-  copied: Record<string, unknown>[],
-  previous: string | null,
-): { change: Change; ids: string[] } {
+export function pasteSteps(document: FlowDocument, copied: Copied, previous: string | null, stay = false): Pasted {
   const hasTrigger = document.steps.some((step) => step.kind === "trigger");
-  const taken = copied.filter((step) => !(hasTrigger && step.trigger !== undefined));
+  const present = new Set(document.steps.map((step) => step.id));
+  const taken = copied.steps.flatMap((step, at) => (hasTrigger && step.trigger !== undefined ? [] : [at]));
   const names = new Map<string, string>();
-  const present = [...document.steps];
-  for (const step of taken) {
-    const id = freeId({ ...document, steps: present }, text_(step.id));
-    names.set(text_(step.id), id);
-    present.push({ id } as Step);
+  const ids: string[] = [];
+  const used = new Set(present);
+  for (const at of taken) {
+    const old = text_(copied.steps[at]?.id);
+    const id = freeName(used, old || text_(copied.steps[at]?.action ?? copied.steps[at]?.trigger).split("/")[1] || "");
+    used.add(id);
+    ids.push(id);
+    names.set(old, id);
   }
   const change: Change = (yaml) => {
     const steps = stepsNode(yaml);
     steps.flow = false;
-    for (const step of taken) {
-      const inside = list(step.after).flatMap((id) => names.get(id) ?? []);
-      const after = inside.length > 0 ? inside : previous === null ? [] : [previous];
-      const { id: _, after: __, ...rest } = step;
-      const written = { id: names.get(text_(step.id)), ...rest, ...(step.trigger === undefined ? afterOf(after) : {}) };
-      steps.add(yaml.createNode(written));
-    }
+    const anchor = steps.items.findIndex((item) => isMap(item) && item.get("id") === previous);
+    const made = taken.map((at, number) => {
+      const node = copied.nodes[at]?.clone() as YAMLMap;
+      const step = copied.steps[at] ?? {};
+      const id = node.get("id", true);
+      if (isScalar(id)) id.value = ids[number];
+      else node.items.unshift(yaml.createPair("id", ids[number]) as (typeof node.items)[number]);
+      if (step.trigger === undefined) {
+        const inside = list(step.after).flatMap((id) => names.get(id) ?? []);
+        const outside = stay ? list(step.after).filter((id) => !names.has(id) && present.has(id)) : [];
+        const after = [...new Set([...inside, ...outside])];
+        writeAfter(yaml, node, after.length > 0 ? after : previous === null ? [] : [previous]);
+      }
+      renameIn(node, names);
+      return node;
+    });
+    steps.items.splice(anchor === -1 ? steps.items.length : anchor + 1, 0, ...made);
   };
-  return { change, ids: [...names.values()] };
-}
-
-function afterOf(ids: string[]): { after?: string | string[] } {
-  const [only] = ids;
-  if (only === undefined) return {};
-  return { after: ids.length === 1 ? only : ids };
+  return { change, ids };
 }
 
 /** An id that no step has yet, made of `wanted`. */
 export function freeId(document: FlowDocument, wanted: string): string {
+  return freeName(new Set(document.steps.map((step) => step.id)), wanted);
+}
+
+const LONGEST = 64;
+
+function freeName(taken: ReadonlySet<string>, wanted: string): string {
   const base = wanted.replaceAll(/[^A-Za-z0-9_-]+/g, "-").replace(/^[^A-Za-z]+/, "") || "step";
-  const taken = new Set(document.steps.map((step) => step.id));
   for (let number = 1; ; number++) {
-    const id = number === 1 ? base : `${base}-${number}`;
+    const suffix = number === 1 ? "" : `-${number}`;
+    const id = base.slice(0, LONGEST - suffix.length) + suffix;
     if (!taken.has(id)) return id;
   }
 }
 
+/** Name other steps in what a step says; the rest of its text stays. */
+function renameIn(node: YAMLMap, names: ReadonlyMap<string, string>): void {
+  for (const key of ["when", "input"]) {
+    const written = node.get(key, true);
+    if (isScalar(written) && typeof written.value === "string") {
+      written.value = renamedReferences(written.value, names);
+    }
+  }
+}
+
 function replaceAfter(yaml: Yaml, node: YAMLMap, old: string, now: string[]): void {
-  const after = list(node.toJSON().after);
-  if (!after.includes(old)) return;
-  const ids = [...new Set(after.flatMap((each) => (each === old ? now : [each])))];
-  if (ids.length === 0) node.delete("after");
-  else node.set("after", yaml.createNode(ids.length === 1 ? ids[0] : ids, { flow: true }));
+  const after = list(node.toJS(yaml).after);
+  if (after.includes(old)) writeAfter(yaml, node, [...new Set(after.flatMap((each) => (each === old ? now : [each])))]);
+}
+
+function writeAfter(yaml: Yaml, node: YAMLMap, ids: string[]): void {
+  if (ids.length === 0) {
+    node.delete("after");
+    return;
+  }
+  const value = yaml.createNode(ids.length === 1 ? ids[0] : ids, { flow: true });
+  const old = node.get("after", true);
+  if (isScalar(old)) value.comment = old.comment;
+  if (node.has("after")) node.set("after", value);
+  else node.items.splice(1, 0, yaml.createPair("after", value) as (typeof node.items)[number]);
 }
 
 function stepsNode(yaml: Yaml): YAMLSeq {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { changed, type FlowDocument, read, removeStep, renameStep, setField, setKey } from "@/graph/document";
+import { changed, type FlowDocument, read, removeSteps, renameStep, setField, setKey } from "@/graph/document";
 import { stale } from "@/graph/stale";
 
 const TEXT = `flow: orders
@@ -61,6 +61,6 @@ describe("what was learnt of a step", () => {
   });
 
   it("says that the step is gone", () => {
-    expect(stale(steps(TEXT), doc(changed(TEXT, removeStep("other"))), "other")).toBe("“other” is gone");
+    expect(stale(steps(TEXT), doc(changed(TEXT, removeSteps(["other"]))), "other")).toBe("“other” is gone");
   });
 });

@@ -1,24 +1,18 @@
-import { ActionIcon, Box, Button, Group, Stack, Title, Tooltip } from "@mantine/core";
-import { useDisclosure, useHotkeys } from "@mantine/hooks";
-import {
-  IconArrowBackUp,
-  IconArrowForwardUp,
-  IconCommand,
-  IconPlus,
-  IconRocket,
-  IconTrash,
-  type TablerIcon,
-} from "@tabler/icons-react";
-import { useState } from "react";
+import { Box, Button, Group, Stack } from "@mantine/core";
+import { ReactFlowProvider, useReactFlow } from "@xyflow/react";
+import { useMemo, useState } from "react";
 import { useStore } from "zustand";
 import type { Flow } from "@/api/flows";
+import { type Beside, BesideCanvas } from "@/features/designer/BesideCanvas";
 import { Chooser, type Chosen } from "@/features/designer/Chooser";
 import { Conflict } from "@/features/designer/Conflict";
-import { type Command, keyLabel } from "@/features/designer/commands";
+import type { Command } from "@/features/designer/commands";
 import { DraftUpdates } from "@/features/designer/DraftUpdates";
 import type { Draft } from "@/features/designer/draft";
+import { editorCommands } from "@/features/designer/editorCommands";
 import { present } from "@/features/designer/history";
 import { jumpTo } from "@/features/designer/jump";
+import { KeysPanel } from "@/features/designer/KeysPanel";
 import { MappingPanel } from "@/features/designer/MappingPanel";
 import { type Placed, placed } from "@/features/designer/mistakes";
 import { NewerButton } from "@/features/designer/NewerButton";
@@ -28,27 +22,20 @@ import { PublishPanel } from "@/features/designer/PublishPanel";
 import { SaveBadge } from "@/features/designer/SaveBadge";
 import { StepPanel } from "@/features/designer/StepPanel";
 import { StepTests } from "@/features/designer/StepTests";
+import { stepActions } from "@/features/designer/stepActions";
 import { TestPanel } from "@/features/designer/TestPanel";
 import { TextPanel } from "@/features/designer/TextPanel";
+import { Toolbar } from "@/features/designer/Toolbar";
 import { outcomeOf, testCommands, useTesting } from "@/features/designer/testing";
+import { useChoice } from "@/features/designer/useChoice";
 import { useClipboard } from "@/features/designer/useClipboard";
+import { useKeys } from "@/features/designer/useKeys";
 import { Canvas } from "@/graph/Canvas";
-import { addStep, freeId, insertStep, pasteSteps, read, removeStep, stepsIn, stepText } from "@/graph/document";
+import { read } from "@/graph/document";
 import { inOrder } from "@/graph/layout";
+import { FITTING, focusStep } from "@/graph/Sight";
+import { rememberView } from "@/graph/view";
 import { Empty } from "@/ui/Empty";
-
-type Beside =
-  | { what: "step"; id: string }
-  | { what: "mapping"; id: string }
-  | { what: "choose"; after: string | null; between: boolean }
-  | { what: "publish" }
-  | { what: "updates" }
-  | { what: "test"; id: string | null }
-  | { what: "text" }
-  | null;
-
-const PANEL = 400;
-const WIDE_PANEL = 760;
 
 interface Props {
   flow: Flow;
@@ -57,161 +44,106 @@ interface Props {
   onLive: () => void;
 }
 
-/** A draft on the canvas: what is selected, added, changed, undone and published. */
-export function Editor({ flow, draft, onDiscard, onLive }: Props) {
-  const { history, tag, save, error, mistakes: told, theirs } = useStore(draft);
-  const [beside, setBeside] = useState<Beside>(null);
-  const [palette, paletteIs] = useDisclosure();
-  const text = present(history);
-  const document = read(text);
-  const mistakes = placed(told, document);
-  const steps = document === null ? [] : inOrder(document.steps);
-  const selected =
-    beside?.what === "step" || beside?.what === "mapping" || beside?.what === "test"
-      ? (steps.find((step) => step.id === beside.id) ?? null)
-      : null;
-  const trigger = steps.find((step) => step.kind === "trigger");
+/** A draft on the canvas: what is chosen, added, changed, undone and published. */
+export function Editor(props: Props) {
+  return (
+    <ReactFlowProvider>
+      <Drawn {...props} />
+    </ReactFlowProvider>
+  );
+}
 
+function Drawn({ flow, draft, onDiscard, onLive }: Props) {
+  const { history, tag, save, error, mistakes: told, theirs } = useStore(draft);
+  const text = present(history);
+  const document = useMemo(() => read(text), [text]);
+  const steps = useMemo(() => (document === null ? [] : inOrder(document.steps)), [document]);
+  const mistakes = placed(told, document);
+  const [beside, setBeside] = useState<Beside>(null);
+  const [palette, setPalette] = useState<"closed" | "open" | Command>("closed");
+  const known = useMemo(() => new Set(steps.map((step) => step.id)), [steps]);
+  const { ids, last, choose, only } = useChoice(flow.name, known);
+  const { fitView } = useReactFlow();
+  const selected = steps.find((step) => step.id === last) ?? null;
+  const trigger = steps.find((step) => step.kind === "trigger");
+  const chosen = { ids, last };
+  const actions = document === null ? null : stepActions({ draft, document, text, chosen, choose });
+
+  const open = (id: string, at?: string) => {
+    only(id);
+    if (at === undefined) setBeside({ what: beside?.what === "test" ? "test" : "step" });
+    else setBeside({ what: "step", at });
+  };
   const testing = useTesting(flow.name, draft);
-  const showTest = (id: string | null) => setBeside({ what: "test", id });
-  const select = (id: string | null) =>
-    setBeside(id === null ? null : { what: beside?.what === "test" ? "test" : "step", id });
-  const move = (by: number) => {
-    const at = steps.findIndex((step) => step.id === selected?.id);
-    const next = steps[at === -1 ? 0 : at + by];
-    if (next !== undefined) select(next.id);
+  const showTest = (id: string | null) => {
+    only(id);
+    setBeside({ what: "test" });
   };
-  const go = (mistake: Placed) => {
-    if (mistake.step === null) return setBeside({ what: "text" });
-    select(mistake.step);
-    jumpTo(mistake.message);
-  };
-  const add = (between: boolean) =>
-    setBeside({ what: "choose", after: selected?.id ?? steps.at(-1)?.id ?? null, between });
-  const remove = (id: string) => {
-    draft.change(removeStep(id));
+  const leave = () => {
+    only(null);
     setBeside(null);
   };
-  const choose = (chosen: Chosen, after: string | null, between: boolean) => {
-    if (document === null) return;
-    const id = freeId(document, chosen.function);
-    const uses = `${chosen.component}/${chosen.function}`;
-    if (between && after !== null) draft.change(insertStep({ id, uses }, after));
-    else draft.change(addStep({ id, kind: chosen.kind, uses }, chosen.kind === "trigger" ? null : after));
-    select(id);
+  const go = (id: string) => {
+    only(id);
+    focusStep(id);
   };
-
-  const paste = (copied: Record<string, unknown>[], after: string | null) => {
-    if (document === null) return;
-    const { change, ids } = pasteSteps(document, copied, after);
-    draft.change(change);
-    select(ids.at(-1) ?? null);
+  const mend = (mistake: Placed) => {
+    if (mistake.step === null) return setBeside({ what: "text" });
+    only(mistake.step);
+    setBeside({ what: "step" });
+    jumpTo(mistake.message);
   };
-  const duplicate = (id: string) => {
-    const step = steps.find((each) => each.id === id);
-    if (step?.kind === "action") paste([step.written], step.after[0] ?? null);
+  const close = () => {
+    if (beside === null) only(null);
+    setBeside(null);
+    if (beside !== null && last !== null) focusStep(last);
+  };
+  const added = (offer: Chosen, where: Extract<Beside, { what: "choose" }>) => {
+    if (actions === null) return;
+    const id = actions.add(offer, where.after, where);
+    open(id);
+    focusStep(id);
   };
   useClipboard({
-    copied: () => (selected === null ? null : stepText(text, selected.id)),
-    cut: () => selected && remove(selected.id),
-    pasted: (from) => {
-      const copied = stepsIn(from);
-      if (copied !== null) paste(copied, selected?.id ?? steps.at(-1)?.id ?? null);
-    },
+    copied: () => actions?.copied() ?? null,
+    cut: () => actions?.remove(),
+    pasted: (from) => actions?.paste(from),
   });
-
-  const commands: Command[] = [
-    { id: "add", label: "Add a step after", keys: "A", enabled: document !== null, perform: () => add(false) },
-    { id: "insert", label: "Insert a step between", keys: "I", enabled: selected !== null, perform: () => add(true) },
-    { id: "next", label: "Go to the next step", keys: "J", enabled: steps.length > 0, perform: () => move(1) },
-    { id: "previous", label: "Go to the step before", keys: "K", enabled: steps.length > 0, perform: () => move(-1) },
-    {
-      id: "map",
-      label: "Map the input of the step",
-      keys: "M",
-      enabled: selected?.kind === "action",
-      perform: () => selected && setBeside({ what: "mapping", id: selected.id }),
+  const drawn = editorCommands({
+    draft,
+    steps,
+    chosen,
+    choose,
+    actions,
+    beside,
+    setBeside,
+    go,
+    close,
+    fit: () => {
+      rememberView(flow.id, null);
+      void fitView(FITTING);
     },
-    {
-      id: "remove",
-      label: "Remove the step",
-      keys: "Delete",
-      enabled: selected !== null,
-      perform: () => selected && remove(selected.id),
-    },
-    {
-      id: "duplicate",
-      label: "Duplicate the step",
-      keys: "mod+D",
-      enabled: selected?.kind === "action",
-      perform: () => selected && duplicate(selected.id),
-    },
-    { id: "undo", label: "Undo", keys: "mod+Z", enabled: history.at > 0, perform: draft.undo },
-    {
-      id: "redo",
-      label: "Redo",
-      keys: "mod+shift+Z",
-      enabled: history.at < history.texts.length - 1,
-      perform: draft.redo,
-    },
-    { id: "save", label: "Save now", keys: "mod+S", enabled: true, perform: () => void draft.flush() },
-    { id: "text", label: "Edit the text", keys: "E", enabled: true, perform: () => setBeside({ what: "text" }) },
-    {
-      id: "updates",
-      label: "Newer component code",
-      keys: null,
-      enabled: true,
-      perform: () => setBeside({ what: "updates" }),
-    },
-    ...testCommands(testing, selected, showTest),
-    { id: "publish", label: "Publish", keys: "P", enabled: true, perform: () => setBeside({ what: "publish" }) },
-    { id: "discard", label: "Discard the draft", keys: null, enabled: flow.version !== null, perform: onDiscard },
-    {
-      id: "close",
-      label: "Close what is beside the canvas",
-      keys: "Escape",
-      enabled: beside !== null,
-      perform: () => setBeside(null),
-    },
-    { id: "palette", label: "Show all commands", keys: "mod+K", enabled: true, perform: paletteIs.open },
-  ];
-  useHotkeys(
-    commands
-      .filter((command) => command.keys !== null && command.enabled)
-      .map((command) => [command.keys ?? "", command.perform]),
-  );
-  useHotkeys([["?", paletteIs.open]]);
-  const command = (id: string) => commands.find((each) => each.id === id);
+    showPalette: () => setPalette("open"),
+    discard: flow.version === null ? null : onDiscard,
+  }).map((command) => (command.choices === undefined ? command : { ...command, perform: () => setPalette(command) }));
+  const commands = [...drawn, ...testCommands(testing, selected, showTest)];
+  useKeys(palette === "closed" ? commands : []);
 
   return (
     <Stack h="100%" gap={0}>
-      <Group px="md" py={6} gap="xs" role="toolbar" aria-label="Draft">
-        <Title order={2} size="h5">
-          Draft
-        </Title>
+      <Toolbar
+        commands={commands}
+        end={
+          <>
+            <NewerButton flow={flow} onClick={() => setBeside({ what: "updates" })} />
+            <Button size="xs" variant="default" onClick={() => showTest(last)}>
+              Test
+            </Button>
+          </>
+        }
+      >
         <SaveBadge save={save} error={error} published={!flow.has_draft && flow.draft_tag >= tag} />
-        <Tool command={command("undo")} icon={IconArrowBackUp} />
-        <Tool command={command("redo")} icon={IconArrowForwardUp} />
-        <Tool command={command("add")} icon={IconPlus} />
-        <Tool command={command("palette")} icon={IconCommand} />
-        <Group gap="xs" ml="auto">
-          <NewerButton flow={flow} onClick={() => setBeside({ what: "updates" })} />
-          <Tool command={command("discard")} icon={IconTrash} />
-          <Button size="xs" variant="default" onClick={() => setBeside({ what: "text" })}>
-            Text
-          </Button>
-          <Button size="xs" variant="default" onClick={() => showTest(selected?.id ?? null)}>
-            Test
-          </Button>
-          <Button
-            size="xs"
-            leftSection={<IconRocket size={16} aria-hidden />}
-            onClick={() => setBeside({ what: "publish" })}
-          >
-            Publish
-          </Button>
-        </Group>
-      </Group>
+      </Toolbar>
       {theirs !== null && <Conflict flow={flow} draft={draft} theirs={theirs} />}
       <Group flex={1} mih={0} gap={0} align="stretch" wrap="nowrap">
         <Box flex={1} miw={0} pos="relative" {...(beside === null ? {} : { visibleFrom: "sm" })}>
@@ -223,102 +155,102 @@ export function Editor({ flow, draft, onDiscard, onLive }: Props) {
               {mistakes[0]?.message ?? "It is no flow document."}
             </Empty>
           ) : steps.length === 0 ? (
-            <Empty title="What starts this flow?" action={<Button onClick={() => add(false)}>Choose a trigger</Button>}>
+            <Empty
+              title="What starts this flow?"
+              action={<Button onClick={() => setBeside({ what: "choose", after: null })}>Choose a trigger</Button>}
+            >
               A trigger takes events from outside: a webhook, a timer, a watched folder, or a component of your own.
             </Empty>
           ) : (
             <Canvas
               steps={document.steps}
-              selected={selected?.id ?? null}
-              onSelect={select}
-              onAdd={(after) => setBeside({ what: "choose", after, between: false })}
+              selected={last}
+              chosen={ids}
+              onSelect={(id) => (id === null ? leave() : open(id))}
+              onOpen={(id) => open(id, "")}
+              onChoose={choose}
+              editing={{
+                onAdd: (after, to) => setBeside({ what: "choose", after, ...(to === undefined ? {} : { to }) }),
+                onCondition: (id) => open(id, "when"),
+                canJoin: (from, to) => actions?.canJoin(from, to) ?? false,
+                onJoin: (from, to) => actions?.join(from, to),
+                onPart: (from, to) => actions?.part(from, to),
+                onMove: (from, to, now) => actions?.move(from, to, now),
+              }}
               about={(step) => ({
                 mistakes: mistakes.filter((each) => each.step === step.id && each.severity === "error").length,
                 outcome: outcomeOf(testing.test, document, step.id),
               })}
+              memory={flow.id}
             />
           )}
         </Box>
-        {beside !== null && (
-          <Box
-            w={{ base: "100%", sm: beside.what === "mapping" ? WIDE_PANEL : PANEL }}
-            style={{ borderLeft: "1px solid var(--mantine-color-default-border)" }}
-          >
-            {beside.what === "mapping" && selected !== null && document !== null && (
-              <MappingPanel
-                key={selected.id}
-                document={document}
-                step={selected}
-                mistake={mistakes.find((each) => each.step === selected.id && each.key === "input")?.message ?? null}
-                onChange={draft.change}
-                onClose={() => select(selected.id)}
-              />
-            )}
-            {beside.what === "step" && selected !== null && document !== null && (
-              <StepPanel
-                key={selected.id}
-                document={document}
-                step={selected}
-                mistakes={mistakes.filter((each) => each.step === selected.id)}
-                readOnly={false}
-                onChange={draft.change}
-                onRenamed={select}
-                onMap={() => setBeside({ what: "mapping", id: selected.id })}
-                onRemove={() => remove(selected.id)}
-                onClose={() => setBeside(null)}
-                above={<StepTests {...{ testing, document }} step={selected} onShow={() => showTest(selected.id)} />}
-              />
-            )}
-            {beside.what === "test" && document !== null && (
-              <TestPanel
-                testing={testing}
-                document={document}
-                step={selected}
-                onSelect={showTest}
-                onClose={() => setBeside(null)}
-              />
-            )}
-            {beside.what === "choose" && (
-              <Chooser
-                kind={trigger === undefined ? "trigger" : "action"}
-                title={trigger === undefined ? "Choose a trigger" : `Choose an action after ${beside.after}`}
-                onChoose={(chosen) => choose(chosen, beside.after, beside.between)}
-                onClose={() => setBeside(null)}
-              />
-            )}
-            {beside.what === "publish" && (
-              <PublishPanel flow={flow} draft={draft} onGo={go} onClose={() => setBeside(null)} onLive={onLive} />
-            )}
-            {beside.what === "updates" && <DraftUpdates flow={flow} draft={draft} onClose={() => setBeside(null)} />}
-            {beside.what === "text" && (
-              <TextPanel text={text} onChange={(next) => draft.replace(next, "text")} onClose={() => setBeside(null)} />
-            )}
-          </Box>
-        )}
+        <BesideCanvas beside={beside} id={last} onClose={close}>
+          {beside?.what === "mapping" && selected !== null && document !== null && (
+            <MappingPanel
+              key={selected.id}
+              document={document}
+              step={selected}
+              mistake={mistakes.find((each) => each.step === selected.id && each.key === "input")?.message ?? null}
+              onChange={draft.change}
+              onClose={() => open(selected.id)}
+            />
+          )}
+          {beside?.what === "step" && selected !== null && document !== null && (
+            <StepPanel
+              key={selected.id}
+              document={document}
+              step={selected}
+              mistakes={mistakes.filter((each) => each.step === selected.id)}
+              readOnly={false}
+              onChange={draft.change}
+              onRenamed={only}
+              onMap={() => setBeside({ what: "mapping" })}
+              onRemove={() => {
+                actions?.remove();
+                setBeside(null);
+              }}
+              onClose={close}
+              above={<StepTests {...{ testing, document }} step={selected} onShow={() => showTest(selected.id)} />}
+            />
+          )}
+          {beside?.what === "test" && document !== null && (
+            <TestPanel testing={testing} document={document} step={selected} onSelect={showTest} onClose={close} />
+          )}
+          {beside?.what === "choose" && (
+            <Chooser
+              kind={trigger === undefined ? "trigger" : "action"}
+              title={trigger === undefined ? "Choose a trigger" : chooserTitle(beside)}
+              onChoose={(offer) => added(offer, beside)}
+              onClose={close}
+            />
+          )}
+          {beside?.what === "publish" && (
+            <PublishPanel flow={flow} draft={draft} onGo={mend} onClose={close} onLive={onLive} />
+          )}
+          {beside?.what === "text" && (
+            <TextPanel text={text} onChange={(next) => draft.replace(next, "text")} onClose={close} />
+          )}
+          {beside?.what === "updates" && <DraftUpdates flow={flow} draft={draft} onClose={close} />}
+          {beside?.what === "keys" && <KeysPanel commands={commands} onClose={close} />}
+        </BesideCanvas>
       </Group>
       {mistakes.length > 0 && (
         <Box style={{ borderTop: "1px solid var(--mantine-color-default-border)" }}>
-          <Problems mistakes={mistakes} onGo={go} />
+          <Problems mistakes={mistakes} onGo={mend} />
         </Box>
       )}
-      <Palette commands={commands} opened={palette} onClose={paletteIs.close} />
+      <Palette
+        commands={commands}
+        opened={palette !== "closed"}
+        asking={typeof palette === "string" ? null : palette}
+        onAsk={setPalette}
+        onClose={() => setPalette("closed")}
+      />
     </Stack>
   );
 }
 
-function Tool({ command, icon: Icon }: { command: Command | undefined; icon: TablerIcon }) {
-  if (command === undefined) return null;
-  return (
-    <Tooltip label={command.keys ? `${command.label} (${keyLabel(command.keys)})` : command.label}>
-      <ActionIcon
-        variant="subtle"
-        color="gray"
-        aria-label={command.label}
-        disabled={!command.enabled}
-        onClick={command.perform}
-      >
-        <Icon size={18} />
-      </ActionIcon>
-    </Tooltip>
-  );
+function chooserTitle({ after, to }: Extract<Beside, { what: "choose" }>): string {
+  return to === undefined ? `Choose an action after ${after}` : `Choose an action between ${after} and ${to}`;
 }

@@ -1,5 +1,5 @@
 import { Badge, Box, Group } from "@mantine/core";
-import { useDisclosure, useHotkeys } from "@mantine/hooks";
+import { useDisclosure } from "@mantine/hooks";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { type Flow, flows } from "@/api/flows";
@@ -14,6 +14,7 @@ import { Palette } from "@/features/designer/Palette";
 import { RunningUpdates } from "@/features/designer/RunningUpdates";
 import { StepLive } from "@/features/designer/StepLive";
 import { StepPanel } from "@/features/designer/StepPanel";
+import { useKeys } from "@/features/designer/useKeys";
 import { VersionsPanel } from "@/features/designer/VersionsPanel";
 import { WatchPanel } from "@/features/designer/WatchPanel";
 import { waitingOn } from "@/features/designer/waiting";
@@ -59,24 +60,57 @@ export function RunningFlow({ flow, readAt }: Props) {
   };
   const [palette, paletteIs] = useDisclosure();
   const commands: Command[] = [
-    { id: "watch", label: "Watch messages pass", keys: "W", enabled: true, perform: () => toggle("watch") },
-    { id: "log", label: "Show the log", keys: "L", enabled: true, perform: () => toggle("log") },
-    { id: "versions", label: "Show versions", keys: "V", enabled: true, perform: () => toggle("versions") },
-    { id: "next", label: "Go to the next step", keys: "J", enabled: steps.length > 0, perform: () => move(1) },
-    { id: "previous", label: "Go to the step before", keys: "K", enabled: steps.length > 0, perform: () => move(-1) },
+    {
+      id: "watch",
+      label: "Watch messages pass",
+      group: "View",
+      keys: ["W"],
+      enabled: true,
+      perform: () => toggle("watch"),
+    },
+    { id: "log", label: "Show the log", group: "View", keys: ["L"], enabled: true, perform: () => toggle("log") },
+    {
+      id: "versions",
+      label: "Show versions",
+      group: "View",
+      keys: ["V"],
+      enabled: true,
+      perform: () => toggle("versions"),
+    },
+    {
+      id: "next",
+      label: "Go to the next step",
+      group: "View",
+      keys: ["J"],
+      enabled: steps.length > 0,
+      perform: () => move(1),
+    },
+    {
+      id: "previous",
+      label: "Go to the step before",
+      group: "View",
+      keys: ["K"],
+      enabled: steps.length > 0,
+      perform: () => move(-1),
+    },
     {
       id: "close",
       label: "Close what is beside the canvas",
-      keys: "Escape",
+      group: "View",
+      keys: ["Escape"],
       enabled: true,
       perform: () => select(null),
     },
-    { id: "palette", label: "Find a command", keys: "mod+K", enabled: true, perform: paletteIs.open },
+    {
+      id: "palette",
+      label: "Find a command",
+      group: "View",
+      keys: ["mod+K", "shift+?", "?"],
+      enabled: true,
+      perform: paletteIs.open,
+    },
   ];
-  useHotkeys([
-    ...commands.map(({ keys, perform }) => [keys ?? "", perform] as [string, () => void]),
-    ["?", paletteIs.open],
-  ]);
+  useKeys(palette ? [] : commands);
   if (version.error && version.data === undefined) {
     return <Refusal error={version.error} onRetry={() => void version.refetch()} />;
   }
@@ -116,6 +150,7 @@ export function RunningFlow({ flow, readAt }: Props) {
           aboutEdge={({ from, to }) => waiting(from, to)}
           onEdge={({ id }) => open("edge", { edge: id })}
           opened={edge?.id ?? null}
+          memory={`${flow.id}.live`}
         />
       </Box>
       {opened && (
@@ -161,7 +196,7 @@ export function RunningFlow({ flow, readAt }: Props) {
           )}
         </Box>
       )}
-      <Palette commands={commands} opened={palette} onClose={paletteIs.close} />
+      <Palette commands={commands} opened={palette} asking={null} onAsk={() => {}} onClose={paletteIs.close} />
     </Group>
   );
 }

@@ -114,25 +114,35 @@ export function testCommands(testing: Testing, step: Step | null, show: (id: str
   };
   const free = !testing.busy;
   return [
-    { id: "test", label: "Test: samples and results", keys: "T", enabled: true, perform: () => show(step?.id ?? null) },
+    {
+      id: "test",
+      label: "Test: samples and results",
+      group: "Test",
+      keys: ["T"],
+      enabled: true,
+      perform: () => show(step?.id ?? null),
+    },
     {
       id: "test-step",
       label: "Test this step",
-      keys: "alt+Enter",
+      group: "Test",
+      keys: ["alt+Enter"],
       enabled: free && step !== null,
       perform: () => step && run({ form: "step", step: step.id }, step.id),
     },
     {
       id: "test-up-to",
       label: "Test up to here",
-      keys: "shift+Enter",
+      group: "Test",
+      keys: ["shift+Enter"],
       enabled: free && step?.kind === "action",
       perform: () => step && run({ form: "up-to", step: step.id }, step.id),
     },
     {
       id: "test-whole",
       label: "Test the whole draft",
-      keys: "mod+Enter",
+      group: "Test",
+      keys: ["mod+Enter"],
       enabled: free,
       perform: () => run({ form: "whole" }, null),
     },

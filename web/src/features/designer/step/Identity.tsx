@@ -30,6 +30,7 @@ export function Identity(props: PartProps & { onRenamed: (id: string) => void })
       />
       <TextInput
         label="Id"
+        data-key="id"
         description="Its queue and its snapshot go with the id."
         value={id}
         readOnly={readOnly}

@@ -25,11 +25,13 @@ export function Messages(props: PartProps & { scope: Scope | undefined; onMap: (
         error={mistakeAt(mistakes, "after")}
         onChange={(ids) => onChange(setKey(step.id, "after", ids.length === 1 ? ids[0] : ids))}
       />
-      <ExpressionInput
-        label="Only when"
-        description="JSONata, such as body.total > 100. Empty: always."
-        {...text("when")}
-      />
+      <div data-key="when">
+        <ExpressionInput
+          label="Only when"
+          description="JSONata, such as body.total > 100. Empty: always."
+          {...text("when")}
+        />
+      </div>
       <ExpressionInput
         label="Input"
         description="JSONata that builds the body this step receives. Empty: the message as it came."
