@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -74,6 +75,7 @@ DESCRIPTOR = {
         }
     },
 }
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGPgqKwFAAGLAP9qoeQXAAAAAElFTkSuQmCC"
 CODE = """\
 def process(ctx, msg, cfg, snapshot):
     return {"sent": True}
@@ -103,6 +105,7 @@ def crm(running: Headrace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "tell.py").write_text(CODE)
     (made / "verify_credentials.py").write_text(VERIFY)
     (made / "component.json").write_text(json.dumps(DESCRIPTOR))
+    (made / "logo.png").write_bytes(base64.b64decode(PICTURE))
     push(running, made)
     return made
 
@@ -138,6 +141,7 @@ def test_a_step_is_set_up_without_leaving_its_panel(desk: Desk, crm: Path) -> No
     expect(panel.get_by_label("Account")).to_be_focused()
     expect(panel.get_by_role("link", name="Help")).to_have_attribute("href", "https://example.org/crm")
 
+    page.wait_for_function("document.querySelector('section img')?.naturalWidth === 1")
     variables = panel.get_by_role("form", name="Variables of crm")
     variables.get_by_label("CRM_HOST").fill("crm.example.org")
     variables.get_by_role("button", name="Save variables").click()

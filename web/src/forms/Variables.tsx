@@ -78,7 +78,7 @@ export function Variables({ component, onlyMissing = false }: { component: strin
             Save variables
           </Button>
           {saving.data && saving.data.behind.length > 0 && (
-            <Text size="xs">{`${saving.data.behind.join(", ")} still run with those of before: roll out, or publish.`}</Text>
+            <Text size="xs">{`${saving.data.behind.join(", ")} still ${saving.data.behind.length === 1 ? "runs" : "run"} with those of before: roll out, or publish.`}</Text>
           )}
         </Group>
       </Stack>

@@ -21,3 +21,5 @@ vi.stubGlobal(
     disconnect() {}
   },
 );
+
+Object.defineProperty(document, "fonts", { value: new EventTarget() });

@@ -1,6 +1,6 @@
 import { ActionIcon, ScrollArea, Stack, Text } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { CredentialPart } from "@/features/designer/step/CredentialPart";
 import { Fields } from "@/features/designer/step/Fields";
 import { Identity } from "@/features/designer/step/Identity";
@@ -24,7 +24,9 @@ interface Props extends PartProps {
 /** Everything that is written of one step, beside the canvas. */
 export function StepPanel(props: Props) {
   const { document, step, mistakes, onClose, onRemove, readOnly } = props;
-  const { scope } = useKnowledge(document, step, !readOnly);
+  // What can be read is asked of every component before this step: only when somebody begins to write.
+  const [writing, setWriting] = useState(false);
+  const { scope } = useKnowledge(document, step, writing && !readOnly);
   const whole = mistakes.filter((each) => !SHOWN.test(each.key));
   return (
     <Panel
@@ -42,7 +44,7 @@ export function StepPanel(props: Props) {
     >
       <ScrollArea flex={1} mih={0} type="auto">
         {props.above}
-        <Stack p="sm" gap="sm">
+        <Stack p="sm" gap="sm" onFocusCapture={({ target }) => target.matches(".cm-content") && setWriting(true)}>
           {whole.map((each) => (
             <Text
               key={each.path + each.reason}
