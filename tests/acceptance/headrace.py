@@ -123,7 +123,7 @@ def running(folder: Path, *options: str) -> Iterator[Headrace]:
         headrace.try_("down")
 
 
-def push(headrace: Headrace, folder: Path, works: bool = True) -> str:
+def push(headrace: Headrace, folder: Path, works: bool = True, message: str = "x") -> str:
     """Commit and push with git; what its terminal says."""
     identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
 
@@ -135,7 +135,7 @@ def push(headrace: Headrace, folder: Path, works: bool = True) -> str:
     if not (folder / ".git").exists():
         git("init", "-b", "main")
     git("add", "-A")
-    git("commit", "-m", "x")
+    git("commit", "-m", message)
     said = git("push", headrace.git_url(folder.name), "main")
     assert ("built revision" in said) == works, said
     return "\n".join(line.rstrip() for line in said.splitlines())

@@ -94,7 +94,7 @@ def test_a_first_flow_from_nothing_to_live_events_and_its_next_version(desk: Des
     expect(step(page, "action mark")).to_contain_text("↓ 1")
 
     # Newer code with another action is pushed; the draft takes both up while events go on.
-    push(desk.running, component(tmp_path, 2))
+    push(desk.running, component(tmp_path, 2), message="Offer to file things away")
     expect(step(page, "action mark")).to_contain_text("r2 is pushed")
     edit(page)
     step(page, "action mark").click()
@@ -104,6 +104,7 @@ def test_a_first_flow_from_nothing_to_live_events_and_its_next_version(desk: Des
     page.get_by_role("toolbar", name="Draft").get_by_role("button", name="Publish").click()
     plan = page.get_by_role("region", name="Publish")
     expect(plan.get_by_text("stamp 1 → 2")).to_be_visible()
+    expect(plan.get_by_text("Offer to file things away")).to_be_visible()
     desk.look("publish")
     plan.get_by_role("button", name="Close").click()
     with sending(f"{desk.url}/hooks/first") as sent:

@@ -62,6 +62,13 @@ export function PlanText({ plan, document, onGo }: Props) {
             {`Left out, as disabled or only reached through a disabled step: ${plan.left_out.join(", ")}.`}
           </Text>
         )}
+        {plan.running_version !== null && (
+          <Text size="sm" mt={4}>
+            {plan.strategy === "handover"
+              ? "Each new host warms up beside the old one, which runs on until all are ready and then finishes what it has."
+              : "The old hosts end before the new ones warm up."}
+          </Text>
+        )}
         <Text size="sm" mt={4}>
           {hooks(plan)}
         </Text>
