@@ -335,3 +335,12 @@ def test_a_push_is_seen_while_it_is_built_and_rolled_out(desk: Desk, tmp_path: P
     expect(row).to_contain_text("revision 2")
     page.get_by_role("tab", name="Descriptor").click()
     desk.look("descriptor")
+
+    # A step that is pinned to the older one is told what it would get.
+    draft(desk, "pinned", [{"id": "copy", "after": "order", "action": "copier/copy", "version": 1}])
+    page.get_by_role("group", name=re.compile("action copy")).click()
+    panel = page.get_by_role("region", name="Step copy")
+    expect(panel.get_by_role("alert").filter(has_text="Revision 2 is newer").get_by_role("listitem")).to_have_count(1)
+    panel.get_by_role("button", name="Use the latest").click()
+    expect(panel.get_by_role("alert")).to_be_hidden()
+    assert "version" not in written(desk, "pinned", "copy")

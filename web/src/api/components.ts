@@ -120,6 +120,8 @@ export function rolloutPlan(name: string) {
     queryKey: ["components", name, "rollout"],
     queryFn: ({ signal }) =>
       answer(client.GET("/api/v1/components/{name}/rollout", { params: { path: { name } }, signal })),
+    // Publishes move flows, too, and say nothing of components.
+    refetchInterval: 5_000,
   });
 }
 

@@ -69,4 +69,4 @@ export function StepPanel(props: Props) {
 
 /** Keys whose mistakes are shown where they are typed. */
 const SHOWN =
-  /^(id|name|note|version|trigger|action|credential|after|when|input|concurrency|reply|log_level|order|timeout|poll_interval|quiet_after|call_max|queue_limit|memory|retry|(retry|fields)\..+)$/;
+  /^(id|name|note|version|trigger|action|credential|after|when|input|concurrency|reply|log_level|order|timeout|poll_interval|quiet_after|call_max|queue_limit|memory|retry|paths|(retry|fields|paths)\..+)$/;

@@ -1,4 +1,4 @@
-import { Accordion, Divider, Group, NumberInput, Select, Stack, Textarea, TextInput } from "@mantine/core";
+import { Accordion, Divider, Group, NumberInput, Select, Stack, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { components } from "@/api/components";
 import { mistakeAt, type PartProps } from "@/features/designer/step/part";
@@ -13,7 +13,9 @@ export function Running(props: PartProps) {
   const type = component.data?.triggers.find((each) => each.name === step.function)?.type ?? null;
   const queues = step.kind === "action" || type === "webhook";
   const strict = step.written.order === "strict";
-  const open = mistakes.some((each) => /^(retry|order|timeout|queue_limit|memory|poll|quiet|call)/.test(each.key));
+  const open = mistakes.some((each) =>
+    /^(retry|order|timeout|queue_limit|memory|poll|quiet|call|paths)/.test(each.key),
+  );
   return (
     <>
       <Divider label="Running" labelPosition="left" />
@@ -91,6 +93,7 @@ export function Running(props: PartProps) {
                 />
               )}
               <Span {...props} name="memory" label="Memory" usual="as the setting step_memory says" example="128MB" />
+              <Paths {...props} />
             </Stack>
           </Accordion.Panel>
         </Accordion.Item>
@@ -197,6 +200,30 @@ function Choice(props: KeyProps & { usual: string; choices: Record<string, strin
       onChange={(value) => onChange(setKey(step.id, name, value === usual ? null : value))}
     />
   );
+}
+
+/** Paths of the machine that the step may see, besides those that its fields name. */
+function Paths({ step, mistakes, readOnly, onChange }: PartProps) {
+  const written = step.written.paths;
+  const paths = typeof written === "object" && written !== null ? (written as Record<string, unknown>) : {};
+  return [
+    { name: "read", label: "Paths it may read" },
+    { name: "write", label: "Paths it may read and change" },
+  ].map(({ name, label }) => (
+    <TagsInput
+      key={name}
+      label={label}
+      description="Absolute; Enter adds one."
+      value={[paths[name] ?? []].flat().map(String)}
+      readOnly={readOnly}
+      error={
+        mistakeAt(mistakes, `paths.${name}`) ??
+        mistakes.find((each) => each.key.startsWith(`paths.${name}[`))?.message ??
+        null
+      }
+      onChange={(all) => onChange(setMember(step.id, "paths", name, all))}
+    />
+  ));
 }
 
 /** A number where one was typed, as a person would write it. */
