@@ -235,6 +235,7 @@ def test_an_input_is_mapped_with_what_really_came(desk: Desk, tmp_path: Path) ->
     expect(whole).to_contain_text('"message": body.body.customer.name')
     whole.fill('{"message": $sum(body.body.lines.(price * qty))}')
     expect(result).to_contain_text('"message": 6')
+    saved(page)
     desk.look("mapping")
     panel.get_by_text("Fields", exact=True).click()
     expect(panel.get_by_label("message", exact=True)).to_have_text("$sum(body.body.lines.(price * qty))")

@@ -80,12 +80,14 @@ function Doctor() {
             <Table.Tr key={check.name}>
               <Table.Td>{check.name}</Table.Td>
               <Table.Td>
-                <Badge variant="light" color={CHECK_COLORS[check.state] ?? "gray"}>
+                <Badge variant="light" miw="max-content" color={CHECK_COLORS[check.state] ?? "gray"}>
                   {check.state}
                 </Badge>
               </Table.Td>
               <Table.Td>
-                <Text size="sm">{check.detail}</Text>
+                <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+                  {check.detail}
+                </Text>
                 {check.next_step && (
                   <Text size="sm" c="dimmed">
                     {check.next_step}

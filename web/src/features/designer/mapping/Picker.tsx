@@ -20,7 +20,9 @@ const DEEPEST = 8;
 export function Picker({ label, known, path, about, onPick }: Props) {
   const [opened, setOpened] = useState(path.length < 3);
   const inner = path.length > DEEPEST ? [] : membersOf(known);
-  const count = Array.isArray(known.value) ? `${known.value.length} items` : undefined;
+  const count = Array.isArray(known.value)
+    ? `${known.value.length} ${known.value.length === 1 ? "item" : "items"}`
+    : undefined;
   if (inner.length === 0) {
     if (path.length === 1 && known.value === undefined) return null;
     return (
