@@ -55,6 +55,8 @@ class Desk:
             self.page.screenshot(path=SHOTS / f"{name}-{look}.png")
             found = self._serious()
             assert not found, f"{name}, {look}: {found}"
+            wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, f"{name}, {look}: {wide} pixels have to be scrolled to the side"
         self.page.set_viewport_size({"width": 1280, "height": 800})
         self.page.emulate_media(color_scheme="light")
 

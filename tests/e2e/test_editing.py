@@ -69,17 +69,24 @@ def saved(page: Page) -> None:
 
 
 def test_a_first_flow_from_nothing_to_live_events_and_its_next_version(desk: Desk, tmp_path: Path) -> None:
+    """With the tour, which sees each step as done from what is there."""
     push(desk.running, component(tmp_path, 1))
     page = desk.open("/flows")
+    page.get_by_role("button", name="Show me, in three minutes").click()
+    tour = page.get_by_role("region", name="First flow")
+    expect(tour).to_contain_text("step 1 of 5")
     page.get_by_role("button", name="New flow").first.click()
     page.get_by_label("Name").fill("first")
     page.get_by_role("button", name="Make it").click()
+    expect(tour).to_contain_text("step 2 of 5")
     desk.look("draft-empty")
     page.get_by_role("button", name="Choose a trigger").click()
     desk.look("chooser")
     choose(page, "Receive a request")
+    expect(tour).to_contain_text("step 3 of 5")
     page.get_by_role("button", name="Add a step after receive").click()
     choose(page, "Mark it")
+    expect(tour).to_contain_text("step 4 of 5")
     panel = page.get_by_role("region", name="Step mark")
     problems = page.get_by_role("region", name="Problems")
     expect(problems.get_by_role("button", name=re.compile("word"))).to_be_visible()
@@ -90,8 +97,16 @@ def test_a_first_flow_from_nothing_to_live_events_and_its_next_version(desk: Des
     desk.look("draft")
     publish(page)
     expect(page).to_have_url(re.compile("/flows/first$"))
+    page.reload()
+    expect(tour).to_contain_text("step 5 of 5")
+    expect(tour).to_contain_text("/hooks/first")
+    desk.look("tour")
     desk.running.hook("first", {"n": 1})
     expect(step(page, "action mark")).to_contain_text("↓ 1")
+    expect(tour).to_contain_text("Your first flow is live")
+    tour.get_by_role("button", name="Close").focus()
+    page.keyboard.press("Escape")
+    expect(tour).to_be_hidden()
 
     # Newer code with another action is pushed; the draft takes both up while events go on.
     push(desk.running, component(tmp_path, 2), message="Offer to file things away")

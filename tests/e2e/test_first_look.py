@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -82,6 +83,34 @@ def test_a_flow_comes_from_a_file_and_is_duplicated(desk: Desk, tmp_path: Path) 
     expect(page).to_have_url(re.compile("/flows/copied/draft$"))
     page.get_by_role("button", name="Text", exact=True).click()
     expect(page.get_by_label("Flow document")).to_have_value(re.compile("# kept\nflow: copied\n"))
+
+
+def test_several_files_are_imported_and_exported_at_once(desk: Desk, tmp_path: Path) -> None:
+    names = ("there", "fresh")
+    for name in names:
+        (tmp_path / f"{name}.yaml").write_text(FLOW.replace("orders", name))
+    desk.running.publish(FLOW.replace("orders", "there"), tmp_path)
+    (tmp_path / "letter.yaml").write_text("Dear all")
+    page = desk.open("/flows")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Import").click()
+    chooser.value.set_files([tmp_path / f"{name}.yaml" for name in (*names, "letter")])
+    told = page.get_by_role("region", name="Imported files")
+    expect(told).to_contain_text("A flow of this name is there; it is left as it is.")
+    expect(told.get_by_role("link", name="Open fresh")).to_be_visible()
+    expect(told).to_contain_text("It is no flow document")
+    told.get_by_role("button", name="Import under another name").click()
+    expect(told.get_by_role("link", name="Open there-2")).to_be_visible()
+    desk.look("flows-imported")
+    page.get_by_label("With a draft").check()
+    expect(page).to_have_url(re.compile("draft=yes"))
+    expect(page.get_by_role("link", name="there", exact=True)).to_be_hidden()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert {"fresh.yaml", "there-2.yaml"} <= set(archive.namelist())
+        assert "there.yaml" not in archive.namelist()
+        assert archive.read("fresh.yaml").decode() == FLOW.replace("orders", "fresh")
 
 
 def test_a_flow_is_stopped_started_and_removed(desk: Desk, tmp_path: Path) -> None:

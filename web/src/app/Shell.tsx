@@ -2,10 +2,12 @@ import {
   ActionIcon,
   AppShell,
   Badge,
+  Box,
   Burger,
   Group,
   Image,
   NavLink,
+  Stack,
   Text,
   useComputedColorScheme,
   useMantineColorScheme,
@@ -21,12 +23,15 @@ import {
   IconSettings,
   IconSun,
 } from "@tabler/icons-react";
-import type { ReactNode } from "react";
+import { lazy, type ReactNode, Suspense } from "react";
 import { Link, useLocation } from "wouter";
 import { useConnection } from "@/api/live";
 import { signOut, useSession } from "@/api/session";
 import mark from "@/app/mark.svg";
+import { useTour } from "@/features/tour/tour";
 import { Sayings } from "@/ui/Sayings";
+
+const TourBar = lazy(() => import("@/features/tour/TourBar"));
 
 const ROOMS = [
   { label: "Flows", href: "/flows", icon: IconRoute },
@@ -39,6 +44,8 @@ const ROOMS = [
 /** What surrounds every page: the rooms of the platform, the connection, light and dark. */
 export function Shell({ children }: { children: ReactNode }) {
   const [opened, { toggle, close }] = useDisclosure();
+  const { signedIn } = useSession();
+  const touring = useTour((tour) => tour.on) && signedIn;
   return (
     <AppShell header={{ height: 48 }} navbar={{ width: 180, breakpoint: "sm", collapsed: { mobile: !opened } }}>
       <AppShell.Header>
@@ -58,7 +65,20 @@ export function Shell({ children }: { children: ReactNode }) {
       <AppShell.Navbar aria-label="Rooms">
         <Rooms onChoose={close} />
       </AppShell.Navbar>
-      <AppShell.Main h="100dvh">{children}</AppShell.Main>
+      <AppShell.Main h="100dvh">
+        {touring ? (
+          <Stack h="100%" gap={0}>
+            <Suspense>
+              <TourBar />
+            </Suspense>
+            <Box flex={1} mih={0} style={{ overflow: "auto" }}>
+              {children}
+            </Box>
+          </Stack>
+        ) : (
+          children
+        )}
+      </AppShell.Main>
       <Sayings />
     </AppShell>
   );

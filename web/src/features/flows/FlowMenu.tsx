@@ -11,6 +11,7 @@ import {
 } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { documentOf, type Flow, removeFlow, type Wish, wish } from "@/api/flows";
+import { exportOne } from "@/features/flows/exporting";
 import { MakeFlow } from "@/features/flows/NewFlow";
 import { Refusal } from "@/ui/Refusal";
 
@@ -22,10 +23,12 @@ export function FlowMenu({ flow }: { flow: Flow }) {
   const wishing = useMutation({ mutationFn: (verb: Wish) => wish(flow.name, verb), onSuccess: refreshed });
   const remove = useMutation({ mutationFn: () => removeFlow(flow.name), onSuccess: refreshed });
   const copy = useMutation({ mutationFn: () => documentOf(flow) });
-  const error = wishing.error ?? remove.error ?? copy.error;
+  const exporting = useMutation({ mutationFn: () => exportOne(flow) });
+  const error = wishing.error ?? remove.error ?? copy.error ?? exporting.error;
   const forget = () => {
     copy.reset();
     wishing.reset();
+    exporting.reset();
   };
   return (
     <>
@@ -56,13 +59,7 @@ export function FlowMenu({ flow }: { flow: Flow }) {
               Stop
             </Menu.Item>
           )}
-          <Menu.Item
-            leftSection={<IconDownload size={16} />}
-            component="a"
-            href={`/api/v1/flows/${flow.name}/export`}
-            download={`${flow.name}.yaml`}
-            disabled={flow.version === null}
-          >
+          <Menu.Item leftSection={<IconDownload size={16} />} onClick={() => exporting.mutate()}>
             Export
           </Menu.Item>
           <Menu.Item leftSection={<IconCopy size={16} />} onClick={() => copy.mutate()}>

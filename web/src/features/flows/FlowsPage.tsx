@@ -1,8 +1,11 @@
 import {
   Anchor,
   Badge,
+  Button,
+  Checkbox,
   Group,
   ScrollArea,
+  Select,
   Skeleton,
   Stack,
   Table,
@@ -11,54 +14,113 @@ import {
   Title,
   Tooltip,
 } from "@mantine/core";
-import { IconSearch } from "@tabler/icons-react";
-import { useQuery } from "@tanstack/react-query";
-import { Link, useSearchParams } from "wouter";
+import { IconDownload, IconSearch } from "@tabler/icons-react";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
 import { type Flow, flows } from "@/api/flows";
+import { exportAll } from "@/features/flows/exporting";
 import { FlowMenu } from "@/features/flows/FlowMenu";
 import { flowState, matches } from "@/features/flows/flowState";
+import { DropFiles, ImportButton, Imported, useImport } from "@/features/flows/Import";
 import { NewFlow } from "@/features/flows/NewFlow";
+import { TakeTour } from "@/features/tour/TakeTour";
 import { Empty } from "@/ui/Empty";
 import { Refusal } from "@/ui/Refusal";
 import { StateBadge } from "@/ui/StateBadge";
 import { Traffic } from "@/ui/Traffic";
 import { tone } from "@/ui/tone";
+import { useFilter } from "@/ui/useFilter";
 
-/** All flows, how they are, and what can be done with them. The search is in the address. */
+const STATES = ["live", "warming", "draining", "suspended", "stopped", "failed"];
+
+/** All flows, how they are, and what can be done with them. Search and filters are in the address. */
 export function FlowsPage() {
   const found = useQuery(flows.list());
-  const [search, setSearch] = useSearchParams();
-  const wanted = search.get("q") ?? "";
-  const shown = found.data?.filter((flow) => matches(flow, wanted));
+  const [filter, setFilter] = useFilter();
+  const wanted = {
+    words: filter("q"),
+    state: filter("state"),
+    draft: filter("draft") === "yes",
+    newer: filter("newer") === "yes",
+  };
+  const shown = found.data?.filter((flow) => matches(flow, wanted)) ?? [];
+  const importing = useImport(new Set(found.data?.map((flow) => flow.name)));
+  const exporting = useMutation({ mutationFn: () => exportAll(shown) });
+  const some = found.data !== undefined && found.data.length > 0;
   return (
-    <Stack p="md" gap="md">
-      <Group justify="space-between">
-        <Title order={1} size="h2">
-          Flows
-        </Title>
-        <Group>
-          <TextInput
-            aria-label="Search flows"
-            placeholder="Name or state"
-            leftSection={<IconSearch size={16} aria-hidden />}
-            value={wanted}
-            onChange={(event) => {
-              const text = event.currentTarget.value;
-              setSearch(text === "" ? {} : { q: text }, { replace: true });
-            }}
-          />
-          <NewFlow />
+    <DropFiles importing={importing}>
+      <Stack p="md" gap="md">
+        <Group justify="space-between">
+          <Title order={1} size="h2">
+            Flows
+          </Title>
+          <Group gap="xs">
+            {some && (
+              <Button
+                variant="default"
+                leftSection={<IconDownload size={16} aria-hidden />}
+                loading={exporting.isPending}
+                disabled={shown.length === 0}
+                onClick={() => exporting.mutate()}
+              >
+                Export
+              </Button>
+            )}
+            <ImportButton importing={importing} />
+            <NewFlow />
+          </Group>
         </Group>
-      </Group>
-      {found.error && <Refusal error={found.error} onRetry={() => void found.refetch()} />}
-      {found.isPending && <Skeleton h={200} role="status" aria-label="Loading" />}
-      {found.data?.length === 0 && (
-        <Empty title="No flows yet" action={<NewFlow />}>
-          A flow begins with a trigger, such as a webhook or a watched folder, and passes each event on to actions.
-        </Empty>
-      )}
-      {shown !== undefined && found.data !== undefined && found.data.length > 0 && <FlowTable flows={shown} />}
-    </Stack>
+        {some && (
+          <Group gap="sm" role="search" aria-label="Flows">
+            <TextInput
+              aria-label="Search flows"
+              placeholder="Name or state"
+              leftSection={<IconSearch size={16} aria-hidden />}
+              value={wanted.words}
+              onChange={(event) => setFilter("q", event.currentTarget.value)}
+            />
+            <Select
+              aria-label="State"
+              placeholder="Any state"
+              w={140}
+              clearable
+              data={STATES}
+              value={wanted.state || null}
+              onChange={(state) => setFilter("state", state)}
+            />
+            <Checkbox
+              label="With a draft"
+              checked={wanted.draft}
+              onChange={(event) => setFilter("draft", event.currentTarget.checked ? "yes" : null)}
+            />
+            <Checkbox
+              label="Newer component code"
+              checked={wanted.newer}
+              onChange={(event) => setFilter("newer", event.currentTarget.checked ? "yes" : null)}
+            />
+          </Group>
+        )}
+        <Imported importing={importing} />
+        {exporting.error && <Refusal error={exporting.error} />}
+        {found.error && <Refusal error={found.error} onRetry={() => void found.refetch()} />}
+        {found.isPending && <Skeleton h={200} role="status" aria-label="Loading" />}
+        {found.data?.length === 0 && (
+          <Empty
+            title="No flows yet"
+            action={
+              <Group justify="center">
+                <NewFlow />
+                <TakeTour />
+              </Group>
+            }
+          >
+            A flow begins with a trigger, such as a webhook or a watched folder, and passes each event on to actions.
+            Files of flows can be dropped here.
+          </Empty>
+        )}
+        {some && <FlowTable flows={shown} />}
+      </Stack>
+    </DropFiles>
   );
 }
 
@@ -71,6 +133,7 @@ function FlowTable({ flows }: { flows: Flow[] }) {
           <Table.Tr>
             <Table.Th>Flow</Table.Th>
             <Table.Th>State</Table.Th>
+            <Table.Th>Type</Table.Th>
             <Table.Th>Version</Table.Th>
             <Table.Th>Steps</Table.Th>
             <Table.Th>Events</Table.Th>
@@ -118,6 +181,7 @@ function FlowRow({ flow }: { flow: Flow }) {
       <Table.Td>
         <StateBadge state={flowState(flow)} />
       </Table.Td>
+      <Table.Td>{flow.type}</Table.Td>
       <Table.Td>{flow.version ?? "–"}</Table.Td>
       <Table.Td>{steps || "–"}</Table.Td>
       <Table.Td>{flow.deployment === null ? <Text size="sm">–</Text> : <Traffic flow={flow.name} among />}</Table.Td>
