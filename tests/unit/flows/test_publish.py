@@ -12,7 +12,7 @@ from headrace.errors import Refused
 from headrace.flows.deployment import DeploymentSpec, Grants
 from headrace.flows.document import parse
 from headrace.flows.mapping import MappingError
-from headrace.flows.publish import LISTENER_PAUSE, POLL_INTERVAL, Resolved, compile_deployment
+from headrace.flows.publish import LISTENER_PAUSE, POLL_INTERVAL, Resolved, compile_deployment, for_test
 
 DOCUMENT = """
 flow: orders
@@ -103,6 +103,16 @@ def test_poll_interval_depends_on_the_trigger(trigger: str, pause: float) -> Non
     text = f"flow: f\nsteps: [{{id: t, trigger: shop/{trigger}}}]"
     assert compiled(text).trigger.poll_interval == pause
     assert compiled(text.replace("}]", ", poll_interval: 3s}]")).trigger.poll_interval == 3
+
+
+def test_a_draft_is_tried_once_without_waiting_for_a_poll() -> None:
+    spec = compiled()
+    assert any(step.retry.attempts == 3 for step in spec.steps)
+    tried = for_test(spec)
+    assert {step.retry.attempts for step in tried.steps} == {1}
+    assert tried.rebound.attempts == 1
+    assert tried.trigger.poll_interval <= LISTENER_PAUSE
+    assert {step.reply for step in tried.steps} == {"none"}
 
 
 def test_survives_the_bus() -> None:

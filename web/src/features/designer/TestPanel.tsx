@@ -62,12 +62,6 @@ export function TestPanel({ testing, document, step, onSelect, onClose }: Props)
           {step?.kind === "action" && <OwnInput key={step.id} testing={testing} step={step} />}
           <Refused testing={testing} onSelect={onSelect} />
           {test !== null && <Progress test={test} onEnd={testing.end} />}
-          {step !== null && (
-            <>
-              <Divider />
-              <SampleCard testing={testing} document={document} step={step} />
-            </>
-          )}
           {test !== null && (
             <>
               <Divider />
@@ -76,6 +70,12 @@ export function TestPanel({ testing, document, step, onSelect, onClose }: Props)
               ) : (
                 <TestResult test={test} document={document} step={step} flow={testing.flow} />
               )}
+            </>
+          )}
+          {step !== null && (
+            <>
+              <Divider />
+              <SampleCard testing={testing} document={document} step={step} />
             </>
           )}
         </Stack>
