@@ -8,7 +8,7 @@ from typing import Any, Self
 from playwright.sync_api import Page
 from tests.acceptance.headrace import Headrace
 
-__all__ = ["Desk"]
+__all__ = ["SETTLED", "Desk"]
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "build" / "screenshots"

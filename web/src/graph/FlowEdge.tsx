@@ -42,7 +42,7 @@ export const FlowEdge = memo(function FlowEdge(edge: EdgeProps<FlowEdgeType>) {
   const pulses = usePulses(edge.id);
   if (data === undefined) return null;
   const { way, when, idle, several, about } = data;
-  const waiting = about?.waiting ?? 0;
+  const waiting = about?.waiting ?? null;
   const path = curve([{ x: sourceX, y: sourceY }, ...way.points, { x: targetX, y: targetY }]);
   return (
     <>
@@ -60,16 +60,17 @@ export const FlowEdge = memo(function FlowEdge(edge: EdgeProps<FlowEdgeType>) {
           <circle r={5} className="pulse-dot" style={{ offsetPath: `path("${path}")` }} />
         </g>
       )}
-      {(when !== null || editing !== null || waiting > 0) && (
+      {(when !== null || editing !== null || waiting !== null) && (
         <EdgeLabelRenderer>
           <div
             className="way nodrag nopan"
+            data-looking={editing === null || undefined}
             style={{ transform: `translate(-50%, -50%) translate(${way.middle.x}px, ${way.middle.y}px)` }}
           >
             {when !== null && <Condition when={when} onEdit={editing && (() => editing.onCondition(target))} />}
-            {waiting > 0 && (
-              <span className="way-waiting" data-stale={about?.stale || undefined} aria-hidden>
-                {`${waiting} · ${about?.age}`}
+            {waiting !== null && (
+              <span className="way-waiting" data-stale={about?.stale || waiting === 0 || undefined} aria-hidden>
+                {waiting === 0 ? "0" : `${waiting} · ${about?.age}`}
               </span>
             )}
             {editing !== null && (

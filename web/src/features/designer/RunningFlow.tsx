@@ -48,7 +48,11 @@ export function RunningFlow({ flow, readAt }: Props) {
   const text = version.data?.document;
   const document = useMemo(() => (text === undefined ? null : read(text)), [text]);
   const steps = document === null ? [] : inOrder(document.steps);
-  const toggle = (panel: Exclude<Beside, null>) => open(beside === panel ? null : panel);
+  const toggle = (panel: Exclude<Beside, null>) => {
+    const ofStep: Record<string, string> = selected !== null && panel !== "versions" ? { step: selected } : {};
+    if (beside === panel) open(null);
+    else open(panel, ofStep);
+  };
   const select = (id: string | null) => {
     setSelected(id);
     open(null);
