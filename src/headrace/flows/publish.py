@@ -24,6 +24,8 @@ POLL_INTERVAL = 60.0
 """Seconds between the calls of a ``polling`` trigger."""
 LISTENER_PAUSE = 1.0
 """The same for a ``listener``, whose call usually does not end."""
+TEST_STOPS_WITHIN = 2.0
+"""Seconds that a call gets to end when a test is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +96,16 @@ def compile_deployment(
 
 
 def for_test(spec: DeploymentSpec) -> DeploymentSpec:
-    """The same to try a draft with: what fails is tried once, nobody waits for an answer, a trigger is called often."""
+    """The same to try a draft with: what fails is tried once, nobody waits for an answer or a long stop, and a trigger is
+    called often."""
     steps = tuple(
         msgspec.structs.replace(
             step, retry=Retry(), reply="none", poll_interval=min(step.poll_interval, LISTENER_PAUSE)
         )
         for step in spec.steps
     )
-    return msgspec.structs.replace(spec, steps=steps, rebound=Retry())
+    stop_within = min(spec.stop_within, TEST_STOPS_WITHIN)
+    return msgspec.structs.replace(spec, steps=steps, rebound=Retry(), stop_within=stop_within)
 
 
 def references(step: Step) -> References:

@@ -106,11 +106,12 @@ def test_poll_interval_depends_on_the_trigger(trigger: str, pause: float) -> Non
 
 
 def test_a_draft_is_tried_once_without_waiting_for_a_poll() -> None:
-    spec = compiled()
+    spec = compiled(stop_within=10.0)
     assert any(step.retry.attempts == 3 for step in spec.steps)
     tried = for_test(spec)
     assert {step.retry.attempts for step in tried.steps} == {1}
     assert tried.rebound.attempts == 1
+    assert tried.stop_within < spec.stop_within
     assert tried.trigger.poll_interval <= LISTENER_PAUSE
     assert {step.reply for step in tried.steps} == {"none"}
 
