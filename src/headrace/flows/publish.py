@@ -96,8 +96,8 @@ def compile_deployment(
 
 
 def for_test(spec: DeploymentSpec) -> DeploymentSpec:
-    """The same to try a draft with: what fails is tried once, nobody waits for an answer or a long stop, and a trigger is
-    called often."""
+    """The same to try a draft with: what fails is tried once, a trigger is called often, and nobody waits for an answer
+    or a long stop."""
     steps = tuple(
         msgspec.structs.replace(
             step, retry=Retry(), reply="none", poll_interval=min(step.poll_interval, LISTENER_PAUSE)
