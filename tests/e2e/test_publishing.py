@@ -138,6 +138,7 @@ def test_two_browsers_on_one_draft_are_told_and_take_over_without_losing_an_edit
     expect(theirs.get_by_label("Note")).to_have_value("from the first")
     expect(theirs.get_by_label("Note")).not_to_be_editable()
     other.look("draft-onlooker")
+    expect(mine.get_by_text("Also shown to “bob”, to look at.")).to_be_visible()
 
     # The first one has something unsaved when it is taken over: it is kept, and compared when it comes back.
     unsaved = re.compile("/draft$")

@@ -37,6 +37,8 @@ class Seats:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._seats: dict[str, Seat] = {}
+        self._onlookers: dict[str, dict[str, tuple[str, float]]] = {}
+        """Of each flow, author and deadline of each page that asked in vain."""
 
     def of(self, flow_id: str) -> Seat | None:
         """Whose it is; `None`: nobody's."""
@@ -55,12 +57,25 @@ class Seats:
         elif seat is None or take:
             seat = Seat(holder, author, now_ms(), until)
         self._seats[flow_id] = seat
+        onlookers = self._onlookers.setdefault(flow_id, {})
+        onlookers.pop(holder, None)
+        if seat.holder != holder:
+            onlookers[holder] = author, until
         return seat
 
+    def onlookers(self, flow_id: str) -> tuple[str, ...]:
+        """The authors of other pages that show the draft, by name, each once."""
+        now = self._clock()
+        there = {page: each for page, each in self._onlookers.pop(flow_id, {}).items() if now < each[1]}
+        if there:
+            self._onlookers[flow_id] = there
+        return tuple(sorted({author for author, _ in there.values()}))
+
     def leave(self, flow_id: str, holder: str) -> bool:
-        """Give it up; False when it was somebody else's, or nobody's."""
+        """Give it up, or look on no longer; False when it was neither."""
+        looked = self._onlookers.get(flow_id, {}).pop(holder, None)
         seat = self.of(flow_id)
         if seat is None or seat.holder != holder:
-            return False
+            return looked is not None
         del self._seats[flow_id]
         return True

@@ -33,6 +33,7 @@ class SeatView(Answer):
     mine: bool = Field(description="Whoever asked has it.")
     author: str = Field(description="The name of the token of whoever has it.")
     since: Moment
+    onlookers: list[str] = Field(description="The names of the tokens of other pages that show the draft.")
 
 
 @router.put("/{name}/draft/seat", operation_id="askForSeat")
@@ -42,18 +43,21 @@ async def ask_for_seat(parts: PartsOf, caller: Caller, name: FlowName, who: Ask)
     Nobody is kept from saving by it: that is what the draft's tag is for.
     """
     flow_id = await _flow_id(parts, name)
-    before = parts.seats.of(flow_id)
+    before = parts.seats.of(flow_id), parts.seats.onlookers(flow_id)
     seat = parts.seats.ask(flow_id, who.holder, caller, take=who.take)
-    if before is None or before.holder != seat.holder:
+    onlookers = parts.seats.onlookers(flow_id)
+    if before[0] is None or (before[0].holder, before[1]) != (seat.holder, onlookers):
         _tell(parts, name, seat)
-    return SeatView(mine=seat.holder == who.holder, author=seat.author, since=seat.since)
+    mine = seat.holder == who.holder
+    return SeatView(mine=mine, author=seat.author, since=seat.since, onlookers=list(onlookers))
 
 
 @router.delete("/{name}/draft/seat", status_code=204, operation_id="leaveSeat")
 async def leave_seat(parts: PartsOf, name: FlowName, who: Annotated[Leave, Query()]) -> None:
     """Edit no longer. Nothing happens when somebody else does."""
-    if parts.seats.leave(await _flow_id(parts, name), who.holder):
-        _tell(parts, name, None)
+    flow_id = await _flow_id(parts, name)
+    if parts.seats.leave(flow_id, who.holder):
+        _tell(parts, name, parts.seats.of(flow_id))
 
 
 async def _flow_id(parts: Parts, name: str) -> str:

@@ -347,6 +347,7 @@ async def test_a_draft_has_one_seat_that_is_told_and_taken_over(ready: Served) -
     assert (first["mine"], first["author"]) == (True, "ada")
     second = await ready.put("/flows/orders/draft/seat", {"holder": "two"})
     assert (second["mine"], second["since"]) == (False, first["since"])
+    assert (first["onlookers"], second["onlookers"]) == ([], ["ada"])
     assert (await ready.get("/flows/orders/draft"))["edited"] == {"author": "ada", "since": first["since"]}
     assert (await ready.put("/flows/orders/draft/seat", {"holder": "two", "take": True}))["mine"]
     assert not (await ready.put("/flows/orders/draft/seat", {"holder": "one"}))["mine"]

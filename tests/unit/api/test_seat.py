@@ -51,10 +51,28 @@ def test_it_is_taken_only_by_who_says_so(clock: Clock) -> None:
     seats.ask("f", "one", "ada")
     assert seats.ask("f", "two", "bob", take=True).holder == "two"
     assert seats.ask("f", "one", "ada").holder == "two"
+    assert seats.leave("f", "one"), "it looks on no longer"
     assert not seats.leave("f", "one")
     assert seats.leave("f", "two")
     assert not seats.leave("f", "two")
     assert seats.of("f") is None
+
+
+def test_who_looks_on_is_known_until_they_leave_or_crash(clock: Clock) -> None:
+    seats = Seats(clock)
+    seats.ask("f", "one", "ada")
+    assert seats.onlookers("f") == ()
+    for page, author in (("two", "bob"), ("three", "bob"), ("four", "cy")):
+        seats.ask("f", page, author)
+    assert seats.onlookers("f") == ("bob", "cy")
+    assert seats.leave("f", "four")
+    assert seats.onlookers("f") == ("bob",)
+    seats.ask("f", "two", "bob", take=True)
+    assert seats.onlookers("f") == ("bob",), "the other page of his"
+    seats.ask("f", "one", "ada")
+    assert seats.onlookers("f") == ("ada", "bob")
+    clock.now += HELD_FOR
+    assert seats.onlookers("f") == ()
 
 
 def test_each_flow_has_its_own(clock: Clock) -> None:

@@ -3945,6 +3945,11 @@ export interface components {
              * @description Milliseconds since the epoch.
              */
             since: number;
+            /**
+             * Onlookers
+             * @description The names of the tokens of other pages that show the draft.
+             */
+            onlookers: string[];
         };
         /**
          * Seen

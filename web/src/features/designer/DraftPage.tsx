@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Box, Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useLocation } from "wouter";
@@ -31,7 +31,7 @@ export function DraftPage({ flow }: { flow: Flow }) {
     if (draft !== null) return <Resting {...looked} flow={flow} draft={draft} />;
     return flow.has_draft ? <Onlooker {...looked} unsaved={null} /> : <NoDraft flow={flow} />;
   }
-  return draft === null ? <Waiting /> : <Editing flow={flow} draft={draft} />;
+  return draft === null ? <Waiting /> : <Editing flow={flow} draft={draft} onlookers={seat?.onlookers ?? []} />;
 }
 
 /** What this page edited before somebody took it over. */
@@ -79,7 +79,7 @@ function NoDraft({ flow }: { flow: Flow }) {
   );
 }
 
-function Editing({ flow, draft }: { flow: Flow; draft: Draft }) {
+function Editing({ flow, draft, onlookers }: { flow: Flow; draft: Draft; onlookers: string[] }) {
   const [, navigate] = useLocation();
   const queries = useQueryClient();
   const [discarding, discard] = useDisclosure();
@@ -99,7 +99,16 @@ function Editing({ flow, draft }: { flow: Flow; draft: Draft }) {
   useHotkeys([["mod+S", () => void draft.flush()]], [], true); // in fields, too: there the browser would save the page
   return (
     <>
-      <Editor flow={flow} draft={draft} onDiscard={discard.open} onLive={leave} />
+      <Stack h="100%" gap={0}>
+        {onlookers.length > 0 && (
+          <Text size="xs" c="dimmed" px="md" role="status">
+            {`Also shown to ${onlookers.map((each) => `“${each}”`).join(", ")}, to look at.`}
+          </Text>
+        )}
+        <Box flex={1} mih={0}>
+          <Editor flow={flow} draft={draft} onDiscard={discard.open} onLive={leave} />
+        </Box>
+      </Stack>
       <Modal opened={discarding} onClose={discard.close} title="Discard the draft?">
         <Stack>
           <Text size="sm">What runs goes on; the changes in this draft are lost.</Text>
