@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -294,6 +295,48 @@ def test_the_log_is_followed_and_filtered(desk: Desk, tmp_path: Path) -> None:
     page.get_by_label("Search the log").fill("two")
     expect(log.get_by_text("one", exact=True)).to_be_hidden()
     desk.look("log")
+
+
+def test_ways_are_joined_parted_and_conditional_by_mouse_and_the_view_is_kept(desk: Desk) -> None:
+    steps = [
+        {"id": "in", "trigger": "webhook/receive"},
+        {"id": "upper", "after": "in", "action": "log/write", "when": "body.body.n > 0"},
+        {"id": "lower", "after": "in", "action": "log/write"},
+    ]
+    headers = {"Authorization": f"Bearer {desk.running.token}"}
+    httpx.put(
+        f"{desk.url}/api/v1/flows/ways/draft",
+        json={"document": json.dumps({"flow": "ways", "steps": steps})},
+        headers=headers,
+    ).raise_for_status()
+    page = desk.open("/flows/ways/draft")
+    ways = page.locator(".react-flow__edge")
+    expect(ways).to_have_count(2)
+    page.locator('[data-id="upper"] .react-flow__handle.source').drag_to(
+        page.locator('[data-id="lower"] .react-flow__handle.target')
+    )
+    expect(ways).to_have_count(3)
+    page.get_by_role("button", name="Part lower from in").click(force=True)
+    expect(ways).to_have_count(2)
+    page.get_by_role("button", name="Insert a step between upper and lower").click(force=True)
+    expect(page.get_by_role("region", name="Choose an action between upper and lower")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^only when body.body.n > 0")).click()
+    expect(page.get_by_role("region", name="Step upper").get_by_label("Only when")).to_be_focused()
+    page.keyboard.press("Escape")
+    step(page, "action lower").click()
+    page.keyboard.press("d")
+    expect(step(page, "action lower, log.write, disabled")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Zoom Out").click()
+    page.wait_for_function("Object.keys(localStorage).some((key) => key.startsWith('headrace.view.'))")
+    saved(page)
+    desk.look("disabled")
+    view = page.locator(".react-flow__viewport")
+    seen = view.get_attribute("style")
+    page.reload()
+    expect(page).to_have_url(re.compile("step=lower"))
+    expect(step(page, "action lower")).to_have_class(re.compile("selected"))
+    expect(view).to_have_attribute("style", seen or "")
 
 
 def test_a_flow_is_drawn_and_published_by_keyboard_alone(desk: Desk) -> None:

@@ -60,7 +60,7 @@ export function Sight({ layout, selected, sight }: Props) {
   const { isOwn, own } = sight;
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is looked at changes with these, and with nothing else
   useEffect(() => {
-    if (room === null || room.clientWidth === 0 || steps === 0) return; // behind a panel on a small screen
+    if (room === null || room.clientWidth === 0 || width === 0 || steps === 0) return; // behind a panel on a small screen
     if (!isOwn() && Math.min(width / layout.width, height / layout.height) >= READABLE) {
       void fitView(FITTING);
       return;

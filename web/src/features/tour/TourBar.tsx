@@ -54,7 +54,7 @@ export default function TourBar() {
             <What stop={stop} flow={name} away={name !== null && here !== name} uses={uses ?? ""} />
           </Text>
         </div>
-        <Button size="compact-sm" variant="default" onClick={end}>
+        <Button size="compact-sm" variant="default" flex="none" onClick={end}>
           {stop === "done" ? "Close" : "End the tour"}
         </Button>
       </Group>
