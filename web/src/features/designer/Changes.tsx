@@ -64,7 +64,7 @@ export function CommitList({ commits }: { commits: Commits }) {
       {known.map(({ commit, out }) => (
         <List.Item key={commit.commit}>
           <Group gap={6} component="span" wrap="nowrap" align="baseline">
-            <Code>{commit.commit.slice(0, 8)}</Code>
+            <Code style={{ flexShrink: 0 }}>{commit.commit.slice(0, 8)}</Code>
             <span>
               {out && "taken out: "}
               {commit.message.split("\n")[0]}{" "}

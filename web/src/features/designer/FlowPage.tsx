@@ -68,7 +68,7 @@ function Head({ flow, editing, onBeside }: { flow: Flow; editing: boolean; onBes
           </Text>
         )}
       </Group>
-      <Group gap="xs">
+      <Group gap="xs" ml="auto">
         {!editing && flow.version !== null && (
           <>
             <NewerButton flow={flow} onClick={() => onBeside("updates")} />
