@@ -6,6 +6,7 @@ import {
   CopyButton,
   Group,
   Modal,
+  ScrollArea,
   Stack,
   Table,
   Text,
@@ -113,24 +114,26 @@ function Tokens() {
         <NewToken />
       </Group>
       {tokens.error && <Refusal error={tokens.error} />}
-      <Table>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Name</Table.Th>
-            <Table.Th>Begins with</Table.Th>
-            <Table.Th>Made</Table.Th>
-            <Table.Th>Last used</Table.Th>
-            <Table.Th>
-              <span className="visually-hidden">Revoke</span>
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {tokens.data?.map((token) => (
-            <TokenRow key={token.id} token={token} />
-          ))}
-        </Table.Tbody>
-      </Table>
+      <ScrollArea>
+        <Table miw={480}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Name</Table.Th>
+              <Table.Th>Begins with</Table.Th>
+              <Table.Th>Made</Table.Th>
+              <Table.Th>Last used</Table.Th>
+              <Table.Th>
+                <span className="visually-hidden">Revoke</span>
+              </Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {tokens.data?.map((token) => (
+              <TokenRow key={token.id} token={token} />
+            ))}
+          </Table.Tbody>
+        </Table>
+      </ScrollArea>
     </section>
   );
 }
