@@ -1,11 +1,11 @@
-import { Alert, Anchor, Badge, Button, List, ScrollArea, Stack, Table, Text } from "@mantine/core";
+import { Alert, Anchor, Badge, Button, ScrollArea, Stack, Table, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
 import { type RolloutLine, rollOut, rolloutPlan } from "@/api/components";
+import { CommitList } from "@/ui/CommitList";
 import { Empty } from "@/ui/Empty";
 import { Refusal } from "@/ui/Refusal";
-import { moment } from "@/ui/when";
 
 const SHOWN: Record<RolloutLine["state"], { text: string; color: string }> = {
   publishing: { text: "publishing", color: "blue" },
@@ -93,18 +93,7 @@ export function Rollout({ component }: { component: string }) {
           <Text size="sm" fw={600}>
             What they would get
           </Text>
-          <List size="sm">
-            {commits.added.map((each) => (
-              <List.Item key={each.commit}>
-                {each.message.split("\n")[0]}{" "}
-                <Text
-                  span
-                  size="xs"
-                  c="dimmed"
-                >{`${each.author.replace(/ <.*/, "")}, ${moment(each.committed_at)}`}</Text>
-              </List.Item>
-            ))}
-          </List>
+          <CommitList commits={commits} />
         </section>
       )}
       {behind.length > 0 || rolling.isPending ? (

@@ -1,7 +1,7 @@
 import { Alert, Box, Button, CopyButton, Group, Stack, Text, Title } from "@mantine/core";
 import { useState } from "react";
 import type { Seat } from "@/api/seats";
-import { StepPanel } from "@/features/designer/StepPanel";
+import { StepView } from "@/features/designer/StepView";
 import { Canvas } from "@/graph/Canvas";
 import { read } from "@/graph/document";
 import { Empty } from "@/ui/Empty";
@@ -67,18 +67,7 @@ export function Onlooker({ text, seat, unsaved, onTake, taking }: OnlookerProps)
         </Box>
         {document !== null && step !== undefined && (
           <Box w={{ base: "100%", sm: 400 }} style={{ borderLeft: "1px solid var(--mantine-color-default-border)" }}>
-            <StepPanel
-              key={step.id}
-              document={document}
-              step={step}
-              mistakes={[]}
-              readOnly
-              onChange={() => {}}
-              onRenamed={() => {}}
-              onMap={() => {}}
-              onRemove={() => {}}
-              onClose={() => setSelected(null)}
-            />
+            <StepView document={document} step={step} onClose={() => setSelected(null)} />
           </Box>
         )}
       </Group>

@@ -1,9 +1,10 @@
 import { Alert, Anchor, Badge, List, Stack, Table, Text, Title } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { components } from "@/api/schema";
-import { Changes, CommitList } from "@/features/designer/Changes";
+import { Changes } from "@/features/designer/Changes";
 import { type Placed, placed } from "@/features/designer/mistakes";
 import type { FlowDocument } from "@/graph/document";
+import { CommitList } from "@/ui/CommitList";
 
 type Plan = components["schemas"]["PlanView"];
 type PlannedStep = components["schemas"]["PlannedStep"];

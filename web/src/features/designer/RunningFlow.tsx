@@ -13,7 +13,7 @@ import { LogPanel } from "@/features/designer/LogPanel";
 import { Palette } from "@/features/designer/Palette";
 import { RunningUpdates } from "@/features/designer/RunningUpdates";
 import { StepLive } from "@/features/designer/StepLive";
-import { StepPanel } from "@/features/designer/StepPanel";
+import { StepView } from "@/features/designer/StepView";
 import { useKeys } from "@/features/designer/useKeys";
 import { VersionsPanel } from "@/features/designer/VersionsPanel";
 import { WatchPanel } from "@/features/designer/WatchPanel";
@@ -174,16 +174,9 @@ export function RunningFlow({ flow, readAt }: Props) {
             />
           )}
           {shown === null && step !== undefined && (
-            <StepPanel
-              key={step.id}
+            <StepView
               document={document}
               step={step}
-              mistakes={[]}
-              readOnly
-              onChange={() => {}}
-              onRenamed={() => {}}
-              onMap={() => {}}
-              onRemove={() => {}}
               onClose={() => setSelected(null)}
               above={
                 running !== null && (

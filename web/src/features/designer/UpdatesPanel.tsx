@@ -1,6 +1,6 @@
 import { Badge, Button, Group, ScrollArea, Stack, Text } from "@mantine/core";
 import type { components } from "@/api/schema";
-import { CommitList } from "@/features/designer/Changes";
+import { CommitList } from "@/ui/CommitList";
 import { Empty } from "@/ui/Empty";
 import { Panel } from "@/ui/Panel";
 

@@ -1,11 +1,11 @@
-import { Alert, Anchor, Box, Button, Group, List, Select, Spoiler, Text } from "@mantine/core";
+import { Alert, Anchor, Box, Button, Group, Select, Spoiler, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { type ComponentVersion, commitsBetween, components, selected } from "@/api/components";
 import { mistakeAt, type PartProps } from "@/features/designer/step/part";
 import { setKey } from "@/graph/document";
+import { CommitList } from "@/ui/CommitList";
 import { ComponentMark } from "@/ui/ComponentMark";
-import { moment } from "@/ui/when";
 
 /** Which code the step runs: what it offers, the latest or a pinned version, and what is newer. */
 export function Source({ step, mistakes, readOnly, onChange }: PartProps) {
@@ -75,18 +75,7 @@ function Newer({
   return (
     <Alert color="yellow" p="xs" title={`Revision ${latest.revision} is newer`}>
       <Spoiler maxHeight={96} showLabel="Show all" hideLabel="Show less">
-        <List size="xs" spacing={2}>
-          {(commits.data?.added ?? []).map((each) => (
-            <List.Item key={each.commit}>
-              {each.message.split("\n")[0]}{" "}
-              <Text
-                span
-                size="xs"
-                c="dimmed"
-              >{`${each.author.replace(/ <.*/, "")}, ${moment(each.committed_at)}`}</Text>
-            </List.Item>
-          ))}
-        </List>
+        {commits.data && <CommitList commits={commits.data} />}
       </Spoiler>
       {onUse !== null && (
         <Button size="compact-xs" variant="default" mt={6} onClick={onUse}>
