@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { generated, outputs, sampleFor } from "@/features/designer/sample";
+import { generated, outputs, sampleFor, sourceOf } from "@/features/designer/sample";
 import { read } from "@/graph/document";
 
 const input = (body: unknown, stage: "raw" | "mapped" = "raw") => ({ id: "", body, large: null, headers: {}, stage });
@@ -66,4 +66,14 @@ it("makes a value of a schema", () => {
     },
   };
   expect(generated(schema)).toEqual({ name: "Ada", age: 1, tags: ["a"], any: null });
+});
+
+it("says which step gives the sample, and where that is from", () => {
+  const content = (body: unknown) => ({ body, headers: {} });
+  const step = { after: ["a", "b"] };
+  expect(sourceOf(step, {}, {}, {})).toEqual({ source: "execution", giver: null });
+  expect(sourceOf(step, { b: content(1) }, {}, {})).toEqual({ source: "execution", giver: "b" });
+  expect(sourceOf(step, { a: content(1) }, {}, { b: content(2) })).toEqual({ source: "execution", giver: "a" });
+  expect(sourceOf(step, { a: content(1) }, { a: content(2) }, {})).toEqual({ source: "test", giver: "a" });
+  expect(sourceOf(step, {}, { a: content(2) }, { a: content(3) })).toEqual({ source: "samples", giver: "a" });
 });

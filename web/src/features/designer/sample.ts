@@ -39,6 +39,18 @@ export function sampleFor(document: FlowDocument, step: Step, given: Record<stri
   return { message, steps: Object.fromEntries(Object.entries(given).filter(([id]) => before.has(id))) };
 }
 
+/** Which step before gives the message of a sample, and where what it gave is from; later ones go before. */
+export function sourceOf(
+  step: Pick<Step, "after">,
+  execution: Record<string, Content>,
+  test: Record<string, Content>,
+  samples: Record<string, Content>,
+): { source: "samples" | "test" | "execution"; giver: string | null } {
+  const giver = step.after.find((id) => id in samples || id in test || id in execution) ?? null;
+  if (giver === null) return { source: "execution", giver };
+  return { source: giver in samples ? "samples" : giver in test ? "test" : "execution", giver };
+}
+
 /** The steps that a message has passed before it comes to a step. */
 export function earlier(document: FlowDocument, step: Step): Set<string> {
   const found = new Set<string>();

@@ -4,14 +4,17 @@ import { components, type StepOf } from "@/api/components";
 import { executions } from "@/api/executions";
 import { tests } from "@/api/tests";
 import type { Known, Scope } from "@/expression/scope";
-import { earlier, generated, outputs, type Sample, sampleFor } from "@/features/designer/sample";
+import { earlier, generated, outputs, type Sample, sampleFor, sourceOf } from "@/features/designer/sample";
 import { given } from "@/features/designer/testing";
 import type { FlowDocument, Step } from "@/graph/document";
+import { stale } from "@/graph/stale";
 
 export interface Knowledge {
   sample: Sample;
   /** Where the sample is from. */
   from: "you" | "samples" | "test" | "execution" | "schema" | "nowhere";
+  /** Why the sample may be another one now; null: it is as good as when it was made. */
+  stale: string | null;
   /** Give another sample; null: what came last. */
   setSample: (sample: Sample | null) => void;
   /** What an expression of the step can read. */
@@ -50,9 +53,10 @@ export function useKnowledge(document: FlowDocument, step: Step, wanted: boolean
   }).data;
   const tried = given(test ?? null);
   const real = sampleFor(document, step, { ...outputs(execution.data?.processed ?? []), ...tried, ...kept });
-  const source = (["samples", "test"] as const).find((_, at) =>
-    step.after.some((id) => id in ([kept, tried][at] ?? {})),
-  );
+  const { source, giver } = sourceOf(step, outputs(execution.data?.processed ?? []), tried, kept);
+  const madeWith = source === "samples" ? stored.find((each) => each.step === giver)?.made_with : test?.made_with;
+  const isOurs = source === "samples" || source === "test";
+  const old = isOurs && giver !== null && madeWith !== undefined ? stale(madeWith, document, giver) : null;
   const made = madeUp(step, gives);
   const sample = own ?? real ?? made ?? NOTHING;
   const key = JSON.stringify([sample, gives, before.map((each) => each.id), step.after]);
@@ -69,7 +73,8 @@ export function useKnowledge(document: FlowDocument, step: Step, wanted: boolean
   );
   return {
     sample,
-    from: own ? "you" : real ? (source ?? "execution") : made ? "schema" : "nowhere",
+    from: own ? "you" : real ? source : made ? "schema" : "nowhere",
+    stale: own === null && real !== null ? old : null,
     setSample: setOwn,
     scope,
     gives,

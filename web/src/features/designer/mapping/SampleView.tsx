@@ -47,6 +47,7 @@ export function SampleView({ known, onPick }: { known: Knowledge; onPick: (path:
       <Badge size="sm" variant="light" color={from === "nowhere" ? "orange" : "gray"} style={{ textTransform: "none" }}>
         {FROM[from]}
       </Badge>
+      {known.stale !== null && <Text size="xs">{`Stale: ${known.stale}.`}</Text>}
       {troubles.map(({ step, error, retry }) => (
         <Alert key={step} color="orange" p="xs" role="alert">
           <Text size="sm">{`What ${step} gives is not known: ${error.message}`}</Text>
