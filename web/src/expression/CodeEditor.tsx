@@ -40,7 +40,7 @@ export interface CodeEditorProps {
 
 /** CodeMirror, lazily loaded: the text of an expression or of code, with completion. */
 export default function CodeEditor(props: CodeEditorProps) {
-  const { value, label, describedBy, mistake, readOnly, invalid, placeholder = "" } = props;
+  const { value, label, describedBy, mistake, readOnly, invalid, indents, placeholder = "" } = props;
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
   const now = useRef(props);
@@ -104,12 +104,13 @@ export default function CodeEditor(props: CodeEditorProps) {
         EditorView.contentAttributes.of({
           "aria-label": label,
           "aria-invalid": String(invalid),
+          ...(indents ? { "data-indents": "" } : {}),
           ...(describedBy === undefined ? {} : { "aria-describedby": describedBy }),
         }),
         placeholderOf(placeholder),
       ]),
     });
-  }, [label, describedBy, invalid, placeholder]);
+  }, [label, describedBy, invalid, indents, placeholder]);
 
   useEffect(() => {
     view.current?.dispatch({ effects: parts.current.writing.reconfigure(EditorState.readOnly.of(readOnly)) });

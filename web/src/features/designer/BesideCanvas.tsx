@@ -16,6 +16,8 @@ export type Beside =
 const PANEL = 400;
 const WIDE_PANEL = 760;
 const FIELDS = "input:not([type=hidden]), textarea, select, button[role=combobox], [contenteditable=true]";
+/** What does something else on Escape: closes itself, or lets the next Tab leave in place of indenting. */
+const OWN_ESCAPE = "[aria-expanded=true], [role=dialog], [data-indents]";
 const FRAMES = 60;
 
 interface Props {
@@ -36,9 +38,8 @@ export function BesideCanvas({ beside, id, onClose, children }: Props) {
   }, [beside, id]);
   if (beside === null) return null;
   const closed = (event: KeyboardEvent) => {
-    const open =
-      event.target instanceof Element && event.target.closest("[aria-expanded=true], [role=dialog]") !== null;
-    if (event.key !== "Escape" || open || event.defaultPrevented) return;
+    const own = event.target instanceof Element && event.target.closest(OWN_ESCAPE) !== null;
+    if (event.key !== "Escape" || own || event.defaultPrevented) return;
     event.preventDefault();
     event.stopPropagation();
     if (event.target instanceof HTMLElement) event.target.blur(); // what counts when a field is left
