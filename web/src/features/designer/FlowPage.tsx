@@ -54,7 +54,9 @@ function Head({ flow, editing, onBeside }: { flow: Flow; editing: boolean; onBes
             {flow.name}
           </Title>
         </Breadcrumbs>
-        <StateBadge state={flowState(flow)} />
+        <Box role="status" aria-label="State of the flow">
+          <StateBadge state={flowState(flow)} />
+        </Box>
         {flow.deployment && <Badge variant="outline" color="gray">{`version ${flow.deployment.version}`}</Badge>}
         {!editing && flow.deployment && <LastPublish deployment={flow.deployment} />}
         {!editing && flow.deployment && (

@@ -102,7 +102,7 @@ export function RunningFlow({ flow, readAt }: Props) {
       label: "Close what is beside the canvas",
       group: "View",
       keys: ["Escape"],
-      enabled: true,
+      enabled: selected !== null || beside !== null,
       perform: () => select(null),
     },
     {

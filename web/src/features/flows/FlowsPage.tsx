@@ -66,6 +66,7 @@ export function FlowsPage() {
                 Export
               </Button>
             )}
+            {some && <TakeTour begun />}
             <ImportButton importing={importing} />
             <NewFlow />
           </Group>

@@ -1,6 +1,6 @@
 import { Anchor, Button, Code, CopyButton, Group, Paper, Progress, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useEffect } from "react";
+import { type ReactNode, useEffect, useEffectEvent } from "react";
 import { Link, useLocation } from "wouter";
 import { flows } from "@/api/flows";
 import { Problem } from "@/api/problem";
@@ -33,20 +33,17 @@ export default function TourBar() {
           },
   });
   const at = STOPS.indexOf(stop);
+  const leave = () => {
+    end();
+    if (stop === "done") follow(null);
+  };
+  useEscape(leave);
   const uses =
     document?.steps.find((step) => step.kind === "trigger")?.component ?? known.data?.deployment?.steps[0]?.id;
   return (
-    <Paper
-      component="section"
-      aria-label="First flow"
-      withBorder
-      radius={0}
-      px="md"
-      py="xs"
-      onKeyDown={(event) => event.key === "Escape" && end()}
-    >
+    <Paper component="section" aria-label="First flow" withBorder radius={0} px="md" py="xs">
       <Group justify="space-between" wrap="nowrap" align="flex-start">
-        <div>
+        <div style={{ minWidth: 0, overflowWrap: "anywhere" }}>
           <Title order={2} size="h6">
             {stop === "done" ? "Your first flow is live" : `First flow: step ${at + 1} of ${STOPS.length - 1}`}
           </Title>
@@ -54,7 +51,7 @@ export default function TourBar() {
             <What stop={stop} flow={name} away={name !== null && here !== name} uses={uses ?? ""} />
           </Text>
         </div>
-        <Button size="compact-sm" variant="default" flex="none" onClick={end}>
+        <Button size="compact-sm" variant="default" flex="none" onClick={leave}>
           {stop === "done" ? "Close" : "End the tour"}
         </Button>
       </Group>
@@ -62,6 +59,21 @@ export default function TourBar() {
     </Paper>
   );
 }
+
+/** Escape, where it closes nothing else. */
+function useEscape(leave: () => void): void {
+  const pressed = useEffectEvent((event: KeyboardEvent) => {
+    const within = event.target instanceof Element && event.target.closest(ELSEWHERE) !== null;
+    if (event.key === "Escape" && !event.defaultPrevented && !within) leave();
+  });
+  useEffect(() => {
+    window.addEventListener("keydown", pressed);
+    return () => window.removeEventListener("keydown", pressed);
+  }, []);
+}
+
+const ELSEWHERE =
+  "input, textarea, [contenteditable], [role=dialog], [role=menu], [role=listbox], [aria-expanded=true]";
 
 interface WhatProps {
   stop: Stop;
