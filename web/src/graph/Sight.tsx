@@ -57,7 +57,9 @@ export function Sight({ layout, selected, sight }: Props) {
   const width = useStore((state) => state.width);
   const height = useStore((state) => state.height);
   const steps = layout.places.size;
-  const { isOwn, own } = sight;
+  const { isOwn } = sight;
+  /** For which room and how many steps the flow was shown from its beginning. */
+  const begun = useRef("");
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is looked at changes with these, and with nothing else
   useEffect(() => {
     if (room === null || room.clientWidth === 0 || width === 0 || steps === 0) return; // behind a panel on a small screen
@@ -65,9 +67,10 @@ export function Sight({ layout, selected, sight }: Props) {
       void fitView(FITTING);
       return;
     }
-    const begins = !isOwn();
+    const shape = `${width} ${height} ${steps}`;
+    const begins = !isOwn() && begun.current !== shape;
+    begun.current = shape;
     const view: Viewport = begins ? { ...FIRST, y: 0 } : getViewport();
-    own();
     const looked = selected ?? (begins ? [...layout.places.keys()][0] : undefined);
     const place = looked === undefined ? undefined : layout.places.get(looked);
     if (place === undefined) return;
