@@ -53,7 +53,11 @@ export function Running(props: PartProps) {
         error={mistakeAt(mistakes, "note")}
         onChange={(event) => props.onChange(setKey(step.id, "note", event.currentTarget.value), `${step.id}.note`)}
       />
-      <Accordion variant="contained" defaultValue={open || step.written.retry !== undefined ? "more" : null}>
+      <Accordion
+        variant="contained"
+        keepMounted={false}
+        defaultValue={open || step.written.retry !== undefined ? "more" : null}
+      >
         <Accordion.Item value="more">
           <Accordion.Control>Retry, time and memory</Accordion.Control>
           <Accordion.Panel>
