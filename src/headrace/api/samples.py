@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from headrace.api.parts import Caller, Parts, PartsOf
-from headrace.api.shapes import Answer, FlowName, Moment, Page, PagingOf, Request, StepName, Text, ThingId, paged
+from headrace.api.shapes import Answer, FlowName, Json, Moment, Page, PagingOf, Request, StepName, Text, ThingId, paged
 from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.errors import Invalid, NotFound, Refused, TooLarge
@@ -43,8 +43,8 @@ class SampleView(Answer):
 class NewSample(Request):
     """Either a body, or the execution that it is to be taken from."""
 
-    body: Any = None
-    headers: dict[Text, Any] = Field(default_factory=dict)
+    body: Json = None
+    headers: dict[Text, Json] = Field(default_factory=dict)
     generated: bool = Field(default=False, description="It was made from the step's schema.")
     execution: ThingId | None = Field(default=None, description="Take what the step emitted first in this execution.")
 
@@ -55,7 +55,7 @@ async def list_samples(parts: PartsOf, name: FlowName, page: PagingOf) -> Page[S
     async with parts.db.read() as conn:
         found = await store.of_flow(conn, (await flows.get(conn, name)).id)
     some, following = paged(list(found.values()), lambda sample: sample.step, page)
-    mask = await _mask(parts, name)
+    mask = await _mask(parts, name, *some)
     return Page(items=[_view(each, mask) for each in some], next=following)
 
 
@@ -64,7 +64,7 @@ async def get_sample(parts: PartsOf, name: FlowName, step: StepName) -> SampleVi
     """The sample of one step."""
     async with parts.db.read() as conn:
         found = await store.get(conn, (await flows.get(conn, name)).id, step)
-    return _view(found, await _mask(parts, name))
+    return _view(found, await _mask(parts, name, found))
 
 
 @router.put("/{name}/samples/{step}", operation_id="putSample")
@@ -94,7 +94,7 @@ async def put_sample(parts: PartsOf, caller: Caller, name: FlowName, step: StepN
             author=caller,
         )
     parts.announce("sample", {"flow": name, "step": step})
-    return _view(sample, await _mask(parts, name))
+    return _view(sample, await _mask(parts, name, sample))
 
 
 @router.delete("/{name}/samples/{step}", status_code=204, operation_id="removeSample")
@@ -139,11 +139,15 @@ async def _emitted(parts: Parts, flow: Flow, step: str, execution_id: str) -> di
     )
 
 
-async def _mask(parts: Parts, name: str) -> Redaction:
-    """What is shown goes without the values of credentials and variables; tests and mappings get them."""
+async def _mask(parts: Parts, name: str, *shown: Sample) -> Redaction:
+    """What is shown goes without the values of credentials and variables; tests and mappings get them.
+
+    Those, too, that only the steps had with which a sample was made: the draft may have others, or none, by now.
+    """
     async with parts.db.read() as conn:
         flow = await flows.get(conn, name)
-    return await parts.credentials.redaction(flow.draft or await _published(parts, flow))
+    steps = [step for sample in shown for step in sample.made_with]
+    return await parts.credentials.redaction(flow.draft or await _published(parts, flow), steps=steps)
 
 
 def _view(sample: Sample, mask: Redaction) -> SampleView:

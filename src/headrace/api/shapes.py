@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -25,6 +26,7 @@ __all__ = [
     "ComponentName",
     "CredentialName",
     "FlowName",
+    "Json",
     "Moment",
     "Number",
     "Page",
@@ -44,6 +46,9 @@ Item = TypeVar("Item")
 MOST = 1000
 LATEST = 4102444800000
 """No moment given by a caller is later: the year 2100."""
+DEEPEST = 120
+"""Levels of a value; expressions read hardly more (128), and with what is around it."""
+HALF = re.compile("[\ud800-\udfff]")
 TIMED_CURSOR = re.compile(r"[0-9]{1,15}\.[0-9A-Za-z_-]{0,160}")
 
 
@@ -51,6 +56,24 @@ def _storable(text: str) -> str:
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("has a character that is not allowed in text: NUL or half a surrogate pair")
     return text
+
+
+def _as_json(value: Any) -> Any:
+    """Refuse what no message can say: Python reads more than JSON is."""
+    level, deep = [value], 0
+    while level:
+        deep += 1
+        if deep > DEEPEST:
+            raise ValueError(f"is nested deeper than {DEEPEST} levels")
+        for each in level:
+            if isinstance(each, float) and not math.isfinite(each):
+                raise ValueError("has a number that is too large, or is none")
+            for text in each if isinstance(each, dict) else [each]:
+                if isinstance(text, str) and HALF.search(text):
+                    raise ValueError("has half a surrogate pair in a text")
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for some in inner for each in some]
+    return value
 
 
 FLOW_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
@@ -76,6 +99,8 @@ StepName = Annotated[str, Field(pattern=STEP_NAME, description="The id of a step
 ThingId = Annotated[str, Field(pattern=THING_ID, description="An id.")]
 Text = Annotated[str, AfterValidator(_storable)]
 """Text that every database takes."""
+Json = Annotated[Any, AfterValidator(_as_json)]
+"""A value that a message can say, and expressions can read."""
 
 
 class Request(BaseModel):

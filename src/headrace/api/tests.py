@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace.api.drafts import lint_text
 from headrace.api.parts import Caller, Parts, PartsOf
-from headrace.api.shapes import Answer, FlowName, Moment, Number, Page, PagingOf, Request, StepName, Text, paged
+from headrace.api.shapes import Answer, FlowName, Json, Moment, Number, Page, PagingOf, Request, StepName, Text, paged
 from headrace.control.catalog import catalog_for
 from headrace.control.entry import Content, begin
 from headrace.errors import Invalid, NotFound, Refused
@@ -37,8 +37,8 @@ State = Literal["starting", "waiting", "running", "done", "failed", "cancelled"]
 class Given(Request):
     """What a test begins with, instead of a sample."""
 
-    body: Any = None
-    headers: dict[Text, Any] = Field(default_factory=dict)
+    body: Json = None
+    headers: dict[Text, Json] = Field(default_factory=dict)
 
 
 class RunTest(Request):

@@ -7,7 +7,7 @@ and tokens come from a provider. Values leave this room for hosts only.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from headrace.control.variables import values_of
 from headrace.errors import HeadraceError, Invalid, NotFound, Problem, Refused
 from headrace.flows import document
 from headrace.flows.catalog import Field
+from headrace.flows.excerpt import written
 from headrace.flows.redaction import Redaction
 from headrace.store import components, deployments, flows, variables
 from headrace.store import credentials as store
@@ -144,31 +145,31 @@ class Credentials:
             await store.remove(conn, credential.id)
         await self._secrets.delete(credential.id)
 
-    async def redaction(self, *texts: str) -> Redaction:
+    async def redaction(self, *texts: str, steps: Iterable[Mapping[str, Any]] = ()) -> Redaction:
         """What takes the values that the steps of flow documents are given out of what is shown of their messages.
 
-        Those of credentials and of environment variables; values that cannot be read are not known to anybody.
+        Those of credentials and of environment variables; values that cannot be read are not known to anybody. A
+        document may have any mistakes. ``steps`` are more of them, as they are written.
         """
         found = Redaction()
-        for id_ in dict.fromkeys([id_ for text in texts for id_ in await self._ids_of(text)]):
+        for id_ in await self._ids_of([*(step for text in texts for step in written(text)), *steps]):
             try:
                 found.learn((await self._secrets.get(id_)).values)
             except (NotFound, Refused):
                 continue
         return found
 
-    async def _ids_of(self, text: str) -> list[str]:
-        """Where the values are that the steps of a document are given."""
+    async def _ids_of(self, steps: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Where the values are that these steps are given."""
         found = []
-        try:
-            steps = document.parse(text).steps
-        except Invalid:
-            return []  # published by another version of Headrace
+        named = [step.get("action") or step.get("trigger") for step in steps]
+        used = {each.partition("/")[0] for each in named if isinstance(each, str)}
+        held_by = {each for step in steps if isinstance(each := step.get("credential"), str)}
         async with self._db.read() as conn:
-            for name in sorted({step.credential for step in steps if step.credential}):
+            for name in sorted(held_by):
                 with suppress(NotFound):
                     found.append((await store.get(conn, name)).id)
-            for name in sorted({step.component for step in steps}):
+            for name in sorted(used):
                 with suppress(NotFound):
                     held = await variables.find(conn, (await components.get(conn, name)).id)
                     found += [held.id] if held is not None else []

@@ -260,6 +260,11 @@ class Tests:
             await self._failed(test, self._late())
         except HeadraceError as error:
             await self._failed(test, error)
+        except Exception:  # a mistake in Headrace; a test that stayed open would be tried again without an end
+            log.exception("a test crashed", flow=test.flow_id, number=test.number)
+            self._drop(test.flow_id)
+            told = "something went wrong inside Headrace; the server log has more"
+            await self._failed(test, Unavailable("unexpected", told))
         except asyncio.CancelledError:
             if not self._leaving:
                 await self._tell(test, state="cancelled")
@@ -318,6 +323,7 @@ class Tests:
             await deployments.create(conn, key, epoch, version.number, resolved, cause="test", author=test.author)
             await flows.set_wish(conn, key, "running")
             warm = self._warm[test.flow_id] = Warm(key, test.document, resolved, self._clock())
+        warm.used = self._clock()  # it is not idle, and not busy before this is committed
         await store.update(conn, test.flow_id, test.number, key=warm.key)
         return warm
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from tests.deployed import component, deploy
 from tests.integration.api.conftest import Served
 
@@ -166,6 +167,31 @@ async def test_results_and_samples_are_shown_without_secrets(served: Served) -> 
     shown = await served.get("/flows/tried/tests/1")
     assert "s3cret-word" not in str(shown)
     assert shown["steps"][0]["calls"][0]["input"]["body"] == {"a": "[PASSWORD]"}
+
+
+async def test_a_draft_that_is_half_done_or_has_lost_the_step_still_shows_no_secrets(served: Served) -> None:
+    await draft(served)
+    secret = {"values": {"PASSWORD": "s3cret-word"}}
+    assert (await served.client.patch("/api/v1/components/hook/variables", json=secret)).is_success
+    await served.put("/flows/tried/samples/hook", {"body": "it is s3cret-word"})
+    gone = "flow: tried\nsteps:\n  - {id: other, trigger: elsewhere/receive}\n"
+    for text in (DRAFT + "  - {id: more, after: [], nonsense: 1}\n", gone, "steps: ["):
+        await served.put("/flows/tried/draft", {"document": text})
+        assert (await served.get("/flows/tried/samples/hook"))["body"] == "it is [PASSWORD]", text
+        assert (await served.get("/flows/tried/samples"))["items"][0]["body"] == "it is [PASSWORD]", text
+
+
+@pytest.mark.parametrize(
+    "body", ['"\\ud800"', '{"\\udc00": 1}', "1e400", "[" * 121 + "]" * 121], ids=["half", "key", "inf", "deep"]
+)
+async def test_what_no_message_can_say_is_refused(served: Served, body: str) -> None:
+    await draft(served)
+    headers = {"content-type": "application/json"}
+    sample = await served.client.put("/api/v1/flows/tried/samples/hook", content=f'{{"body": {body}}}', headers=headers)
+    asked = f'{{"input": {{"body": {body}}}}}'
+    test = await served.client.post("/api/v1/flows/tried/tests", content=asked, headers=headers)
+    assert (sample.status_code, test.status_code) == (422, 422)
+    assert sample.json()["reason"] == test.json()["reason"] == "invalid-request"
 
 
 async def tried(served: Served, key: str) -> Any:

@@ -494,3 +494,19 @@ async def test_a_test_that_was_given_up_ends_as_cancelled(trial: Trial) -> None:
     trial.tests.end(trial.flow_id)
     assert (await trial.ends(test)).state == "cancelled"
     await trial.leaves_nothing(f"{trial.flow_id}-test-1")
+
+
+async def test_a_mistake_of_headrace_ends_the_test_and_is_not_made_again_and_again(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = 0
+
+    async def broken(*_: Any, **__: Any) -> Any:
+        nonlocal made
+        made += 1
+        raise KeyError("nobody thought of this")
+
+    monkeypatch.setattr("headrace.control.tests.gather", broken)
+    test = await trial.run(await trial.draft(), given={"n": 7})
+    assert (test.state, test.reason, made) == ("failed", "unexpected", 1)
+    await trial.leaves_nothing(test.key)
