@@ -187,7 +187,8 @@ def test_two_hundred_steps_stay_smooth(desk: Desk, capsys: pytest.CaptureFixture
         page.mouse.move(600 - 10 * number, 700 - 5 * number)
     page.mouse.up()
     frames = page.evaluate("seen.frames")
-    told = {"walked": [*walked, 0.0], "typed": [*typed, 0.0], "frames of a pan": frames}
+    assert walked and typed and frames
+    told = {"walked": walked, "typed": typed, "frames of a pan": frames}
     with capsys.disabled():
         for what, values in told.items():
             middle, late = percentile(values, 0.5), percentile(values, 0.95)
@@ -204,8 +205,7 @@ def test_the_first_load_is_quick(desk: Desk, capsys: pytest.CaptureFixture[str])
         desk.page.context.new_cdp_session(desk.page).send("Network.clearBrowserCache")
         page = desk.open("/flows")
         page.get_by_role("heading", name="Flows", level=1).wait_for()
-        paints = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-        times.append(float(page.evaluate(paints) or page.evaluate("performance.now()")))
+        times.append(float(page.evaluate("performance.now()")))
     with capsys.disabled():
         print(f"\nfirst load: {min(times):.0f} ms", end="")
     assert min(times) < 1_000

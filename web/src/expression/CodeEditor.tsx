@@ -13,7 +13,7 @@ import { bracketMatching, indentUnit } from "@codemirror/language";
 import { setDiagnostics } from "@codemirror/lint";
 import { Compartment, EditorState, Prec } from "@codemirror/state";
 import { EditorView, keymap, placeholder as placeholderOf } from "@codemirror/view";
-import { type KeyboardEvent, useEffect, useRef } from "react";
+import { useEffect, useRef } from "react";
 import { completion, joined, type Offer } from "@/expression/completion";
 import { colours, jsonata } from "@/expression/language";
 import type { Scope } from "@/expression/scope";
@@ -141,12 +141,7 @@ export default function CodeEditor(props: CodeEditorProps) {
     view.current.dispatch(setDiagnostics(view.current.state, found));
   }, [mistake]);
 
-  // Where Tab indents, Escape lets it leave: it is not what closes the panel around.
-  const kept = (event: KeyboardEvent) => {
-    if (event.key === "Escape" && props.indents) event.stopPropagation();
-  };
-  // biome-ignore lint/a11y/noStaticElementInteractions: the editor within is what has the focus
-  return <div ref={place} onKeyDown={kept} />;
+  return <div ref={place} />;
 }
 
 function accepted(view: EditorView): boolean {

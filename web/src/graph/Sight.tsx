@@ -9,7 +9,7 @@ const READABLE = 0.4;
 const FIRST = { x: 24, zoom: 0.7 };
 
 interface SightOf {
-  props: Pick<ReactFlowProps, "defaultViewport" | "onMoveStart" | "onMoveEnd">;
+  props: Pick<ReactFlowProps, "defaultViewport" | "onMove" | "onMoveEnd">;
   /** Whether somebody chose where to look; until then the whole flow is shown. */
   isOwn: () => boolean;
   own: () => void;
@@ -23,8 +23,8 @@ export function useSight(memory: string | undefined): SightOf {
   return {
     props: {
       ...(remembered === null ? {} : { defaultViewport: remembered }),
-      onMoveStart: (event) => {
-        if (event) own.current = true;
+      onMove: (event) => {
+        if (event) own.current = true; // a move of theirs: a click moves nothing
       },
       onMoveEnd: (_, view) => {
         if (memory !== undefined && own.current) rememberView(memory, view);
