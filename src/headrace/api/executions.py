@@ -20,6 +20,7 @@ from headrace.bus import subjects
 from headrace.bus.client import Entry
 from headrace.bus.picking import Picker
 from headrace.errors import HeadraceError, NotFound
+from headrace.flows.clip import clipped
 from headrace.flows.redaction import Redaction
 from headrace.store import executions as store
 from headrace.store import failures, flows
@@ -300,7 +301,7 @@ async def _inputs(parts: Parts, flow_id: str, seqs: set[int], mask: Redaction) -
 def message_view(data: bytes, mask: Redaction | None = None) -> MessageView:
     """The content of an envelope, as ``mask`` lets it be seen; raises `msgspec.MsgspecError` when it is none."""
     message = envelope.decode(data)
-    content = {"body": msgspec.json.decode(message.body), "headers": message.headers}
+    content = {"body": clipped(msgspec.json.decode(message.body)), "headers": message.headers}
     shown = content if mask is None else mask.value(content)
     return MessageView(
         id=message.id,

@@ -14,6 +14,7 @@ from headrace.api.shapes import Answer, FlowName, Json, Moment, Page, PagingOf, 
 from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.errors import Invalid, NotFound, Refused, TooLarge
+from headrace.flows.clip import clipped
 from headrace.flows.excerpt import written
 from headrace.flows.redaction import Redaction
 from headrace.store import executions, flows
@@ -153,7 +154,7 @@ async def _mask(parts: Parts, name: str, *shown: Sample) -> Redaction:
 def _view(sample: Sample, mask: Redaction) -> SampleView:
     return SampleView(
         step=sample.step,
-        body=mask.value(sample.content.get("body")),
+        body=mask.value(clipped(sample.content.get("body"))),
         headers=mask.value(sample.content.get("headers") or {}),
         source=sample.source,
         execution=sample.execution,

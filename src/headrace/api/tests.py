@@ -14,8 +14,8 @@ from headrace.api.drafts import lint_text
 from headrace.api.parts import Caller, Parts, PartsOf
 from headrace.api.shapes import Answer, FlowName, Json, Moment, Number, Page, PagingOf, Request, StepName, Text, paged
 from headrace.control.catalog import catalog_for
-from headrace.control.entry import Content, begin
-from headrace.errors import Invalid, NotFound, Refused
+from headrace.control.entry import Content, Entry, begin
+from headrace.errors import Invalid, NotFound, Refused, TooLarge
 from headrace.flows import document
 from headrace.flows.disabled import running
 from headrace.flows.document import Document
@@ -149,6 +149,7 @@ async def run_test(parts: PartsOf, caller: Caller, name: FlowName, wanted: RunTe
         contents = {step: msgspec.convert(each.content, Content) for step, each in known.items()}
         given = None if wanted.input is None else Content(wanted.input.body, wanted.input.headers)
         entry = begin(parsed, wanted.form, wanted.step, given, contents)
+        _refuse_large(entry, parts.settings.inline_limit)
         test = await store.create(
             conn,
             flow.id,
@@ -210,6 +211,13 @@ async def _text(conn: AsyncConnection, flow: Flow, wanted: RunTest) -> str:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise Invalid("flow-document", f"the draft cannot run: {problems[0]}{more}", problems=problems)
     return text
+
+
+def _refuse_large(entry: Entry, limit: int) -> None:
+    size = len(msgspec.json.encode(entry))
+    if size > limit:
+        told = f"what the test begins with, and the samples it carries along, have {size} bytes"
+        raise TooLarge("too-large", f"{told}; the limit (inline_limit) is {limit}", next_step="take smaller samples")
 
 
 async def _mistakes(conn: AsyncConnection, text: str, name: str) -> list[Any]:

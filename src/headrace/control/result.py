@@ -22,6 +22,7 @@ from headrace.bus.trace import LogLine
 from headrace.bus.visible import context, outputs
 from headrace.control.entry import Content
 from headrace.errors import HeadraceError
+from headrace.flows.clip import clipped
 from headrace.flows.deployment import DeploymentSpec, StepSpec
 from headrace.flows.mapping import EMPTY_BODY, Expression, MappingError
 from headrace.store import executions, failures
@@ -212,4 +213,4 @@ def _shown(message: Message) -> dict[str, Any]:
 def _content(body: bytes, headers: Mapping[str, Any]) -> dict[str, Any]:
     """``large``: how many bytes it has, where they are too many to keep."""
     large = len(body) if len(body) > SHOWN else None
-    return {"body": None if large else msgspec.json.decode(body), "headers": dict(headers), "large": large}
+    return {"body": None if large else clipped(msgspec.json.decode(body)), "headers": dict(headers), "large": large}

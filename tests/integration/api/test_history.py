@@ -18,6 +18,7 @@ from headrace.bus import message as envelope
 from headrace.bus import subjects
 from headrace.bus.objects import Objects, pieces
 from headrace.bus.trace import Batch, Fact, LogLine, decode_batch
+from headrace.flows.clip import CLIPPED
 from headrace.flows.deployment import DeploymentSpec
 from headrace.ids import new_id
 from headrace.store import deployments, executions, failures, tables
@@ -27,11 +28,12 @@ from headrace.testing.plane import until
 AT = 1_700_000_000_000
 
 
-async def event(served: Served, spec: DeploymentSpec, *, number: int = 1, failed: bool = False) -> tuple[str, str]:
+async def event(
+    served: Served, spec: DeploymentSpec, *, number: int = 1, failed: bool = False, body: bytes = b""
+) -> tuple[str, str]:
     """An event that was recorded: its execution and, when it failed, its error."""
-    message = envelope.Message(
-        id=new_id(), execution=new_id(), step="hook", body=msgspec.Raw(b'{"n": %d}' % number), at=AT, headers={"x": "y"}
-    )
+    raw = msgspec.Raw(body or b'{"n": %d}' % number)
+    message = envelope.Message(id=new_id(), execution=new_id(), step="hook", body=raw, at=AT, headers={"x": "y"})
     inbox = subjects.inbox(spec.flow_id, spec.epoch, "hook")
     seq = (await served.parts.bus.store(inbox, envelope.encode(message))).seq
     error = new_id() if failed else ""
@@ -88,6 +90,13 @@ async def test_an_execution_shows_its_messages_with_their_input(served: Served) 
         "masked": False,
     }
     assert await served.refused("GET", "/executions/none") == (404, "execution-not-found")
+
+
+async def test_a_message_nested_without_end_is_shown_clipped(served: Served) -> None:
+    spec = await deploy(served.parts.db, served.parts.bus, "orders")
+    execution, _ = await event(served, spec, body=b'{"n":' * 600 + b"1" + b"}" * 600)
+    _, done = (await served.get(f"/executions/{execution}"))["processed"]
+    assert CLIPPED in json.dumps(done["input"]["body"])
 
 
 async def test_an_execution_counts_mappers_as_steps(served: Served) -> None:

@@ -54,6 +54,14 @@ async def test_a_test_is_asked_for_with_a_sample_and_shown(served: Served) -> No
     assert [each["number"] for each in page["items"]] == [1]
 
 
+async def test_what_is_too_large_for_a_message_is_refused_at_once(served: Served) -> None:
+    await draft(served)
+    large = "x" * served.parts.settings.inline_limit
+    assert await served.refused("PUT", "/flows/tried/samples/hook", {"body": large}) == (413, "too-large")
+    wanted = {"form": "step", "step": "work", "input": {"body": large}}
+    assert await served.refused("POST", "/flows/tried/tests", wanted) == (413, "too-large")
+
+
 async def test_a_step_gets_the_samples_it_reads_and_the_missing_one_is_named(served: Served) -> None:
     await draft(served)
     await served.put("/flows/tried/samples/work", {"body": {"id": 1}})
