@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.acceptance.headrace import Headrace
 from tests.acceptance.headrace import running as started
 from tests.e2e.desk import Desk
@@ -22,8 +22,10 @@ QUIET = [
     "--disable-sync",
 ]
 """Without them Chromium asks the outside for things, at every start."""
-WITHIN = 10_000
-"""Milliseconds that things may take to show."""
+WITHIN = 20_000
+"""Milliseconds that things may take to show, with other tests at work on the same processors."""
+
+expect.set_options(timeout=WITHIN)
 
 
 @pytest.fixture(scope="module")

@@ -226,7 +226,7 @@ def test_a_draft_is_discarded_and_an_older_version_edited_again(desk: Desk, tmp_
     page.get_by_role("button", name="Versions").click()
     panel.get_by_role("button", name=re.compile("Version 1")).click()
     panel.get_by_role("button", name="Edit it").click()
-    page.get_by_role("toolbar", name="Draft").wait_for()
+    expect(page.get_by_role("toolbar", name="Draft")).to_be_visible()
     expect(step(page, "action note")).to_be_hidden()
     page.get_by_role("button", name="Discard the draft").click()
     page.get_by_role("dialog").get_by_role("button", name="Discard").click()

@@ -83,7 +83,10 @@ async def put_sample(parts: PartsOf, caller: Caller, name: FlowName, step: StepN
     if size > limit:
         raise TooLarge("too-large", f"the sample has {size} bytes; the limit (inline_limit) is {limit}")
     async with parts.db.begin() as conn:
-        made_with = written(flow.draft or await _published(parts, flow), step)
+        text = flow.draft or await _published(parts, flow)
+        made_with = written(text, step)
+        if not made_with and written(text):
+            raise NotFound("no-such-step", f"flow `{name}` has no step `{step}`", next_step="name one that it has")
         sample = await store.put(
             conn,
             flow.id,

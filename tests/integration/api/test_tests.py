@@ -98,6 +98,7 @@ async def test_a_fetch_that_may_write_has_to_be_confirmed(served: Served) -> Non
 
 async def test_what_makes_no_sense_is_refused(served: Served) -> None:
     await draft(served)
+    assert await served.refused("PUT", "/flows/tried/samples/gone", {"body": 1}) == (404, "no-such-step")
     assert await served.refused("POST", "/flows/nobody/tests", {}) == (404, "flow-not-found")
     assert await served.refused("POST", "/flows/tried/tests", {"form": "step"}) == (422, "step-missing")
     nobody = {"form": "step", "step": "nobody"}

@@ -1,4 +1,4 @@
-import { queryOptions } from "@tanstack/react-query";
+import { type QueryClient, queryOptions } from "@tanstack/react-query";
 import { all, answer, client } from "@/api/client";
 import type { components } from "@/api/schema";
 
@@ -139,6 +139,12 @@ export async function documentOf(flow: Flow): Promise<string> {
     return (await answer(client.GET("/api/v1/flows/{name}/draft", path(flow.name)))).document;
   }
   return documentOfVersion(flow.name, flow.version);
+}
+
+/** What is shown of a flow is as it is now; the lists it is in, its versions and its plan follow, and nobody waits for them. */
+export async function refreshed(queries: QueryClient, name: string): Promise<void> {
+  await queries.invalidateQueries({ queryKey: flows.one(name).queryKey });
+  void queries.invalidateQueries({ queryKey: ["flows"] });
 }
 
 /** Make the draft of a flow that has none, from its newest version; or find the one there is. */

@@ -1,7 +1,7 @@
 import { Anchor, Badge, Box, Breadcrumbs, Button, Group, Stack, Text, Title, Tooltip } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useLocation } from "wouter";
-import { type Deployment, type Flow, flows, openedDraft } from "@/api/flows";
+import { type Deployment, type Flow, flows, openedDraft, refreshed } from "@/api/flows";
 import { type Beside, useBeside } from "@/features/designer/beside";
 import { DraftPage } from "@/features/designer/DraftPage";
 import { NewerButton } from "@/features/designer/NewerButton";
@@ -99,7 +99,7 @@ function Edit({ flow }: { flow: Flow }) {
   const opening = useMutation({
     mutationFn: () => openedDraft(flow),
     onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: ["flows"] });
+      await refreshed(queries, flow.name);
       navigate(`/flows/${flow.name}/draft`);
     },
   });

@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useLocation } from "wouter";
-import { documentOf, type Flow, saveDraft } from "@/api/flows";
+import { documentOf, type Flow, refreshed, saveDraft } from "@/api/flows";
 import { type Update, UpdatesPanel } from "@/features/designer/UpdatesPanel";
 import { updated, updatesOfRunning } from "@/features/designer/updates";
 import { Refusal } from "@/ui/Refusal";
@@ -18,7 +18,7 @@ export function RunningUpdates({ flow, onClose }: { flow: Flow; onClose: () => v
     mutationFn: async ({ updates, to }: Wanted) =>
       saveDraft(flow.name, updated(await documentOf(flow), updates, to), flow.draft_tag),
     onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: ["flows"] });
+      await refreshed(queries, flow.name);
       navigate(`/flows/${flow.name}/draft`);
     },
   });

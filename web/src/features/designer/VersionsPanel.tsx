@@ -2,7 +2,16 @@ import { Accordion, Anchor, Badge, Button, Group, ScrollArea, Select, Stack, Tex
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
-import { discardDraft, documentOfVersion, type Flow, flows, rollBack, saveDraft, type Version } from "@/api/flows";
+import {
+  discardDraft,
+  documentOfVersion,
+  type Flow,
+  flows,
+  refreshed,
+  rollBack,
+  saveDraft,
+  type Version,
+} from "@/api/flows";
 import { Changes } from "@/features/designer/Changes";
 import { forget } from "@/features/designer/memory";
 import { Progress } from "@/features/designer/Progress";
@@ -143,7 +152,7 @@ function EditAgain({ flow, number }: { flow: Flow; number: number }) {
   const editing = useMutation<unknown, Error, void>({
     mutationFn: async () => saveDraft(flow.name, await documentOfVersion(flow.name, number), flow.draft_tag),
     onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: ["flows"] });
+      await refreshed(queries, flow.name);
       navigate(`/flows/${flow.name}/draft`);
     },
   });
