@@ -2,7 +2,6 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { answer, client } from "@/api/client";
 import type { components } from "@/api/schema";
 
-export type Queue = components["schemas"]["QueueView"];
 export type Queues = components["schemas"]["Queues"];
 export type Queued = components["schemas"]["QueuedView"];
 export type Which = "waiting" | "recent";

@@ -1,5 +1,6 @@
 import { Anchor, Badge, Box, Breadcrumbs, Button, Group, Stack, Text, Title, Tooltip } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import { type Deployment, type Flow, flows, openedDraft, refreshed } from "@/api/flows";
 import { type Beside, useBeside } from "@/features/designer/beside";
@@ -7,17 +8,23 @@ import { DraftPage } from "@/features/designer/DraftPage";
 import { NewerButton } from "@/features/designer/NewerButton";
 import { OnItsWay } from "@/features/designer/OnItsWay";
 import { RunningFlow } from "@/features/designer/RunningFlow";
-import { FlowMenu } from "@/features/flows/FlowMenu";
-import { flowState } from "@/features/flows/flowState";
 import { Empty } from "@/ui/Empty";
+import { flowState } from "@/ui/flowState";
 import { Refusal } from "@/ui/Refusal";
 import { StateBadge } from "@/ui/StateBadge";
 import { Traffic } from "@/ui/Traffic";
 import { Waiting } from "@/ui/Waiting";
 import { moment } from "@/ui/when";
 
+interface Props {
+  name: string;
+  editing: boolean;
+  /** What else can be done with the flow. */
+  menu: (flow: Flow) => ReactNode;
+}
+
 /** One flow: as it runs, or its draft. */
-export default function FlowPage({ name, editing }: { name: string; editing: boolean }) {
+export default function FlowPage({ name, editing, menu }: Props) {
   const flow = useQuery(flows.one(name));
   const { open } = useBeside();
   if (flow.data === undefined) {
@@ -25,7 +32,7 @@ export default function FlowPage({ name, editing }: { name: string; editing: boo
   }
   return (
     <Stack h="100%" gap={0}>
-      <Head flow={flow.data} editing={editing} onBeside={open} />
+      <Head flow={flow.data} editing={editing} menu={menu(flow.data)} onBeside={open} />
       {!editing && <OnItsWay flow={flow.data} />}
       <Box flex={1} mih={0}>
         {editing ? (
@@ -42,7 +49,14 @@ export default function FlowPage({ name, editing }: { name: string; editing: boo
   );
 }
 
-function Head({ flow, editing, onBeside }: { flow: Flow; editing: boolean; onBeside: (beside: Beside) => void }) {
+interface HeadProps {
+  flow: Flow;
+  editing: boolean;
+  menu: ReactNode;
+  onBeside: (beside: Beside) => void;
+}
+
+function Head({ flow, editing, menu, onBeside }: HeadProps) {
   return (
     <Group px="md" py="xs" justify="space-between">
       <Group gap="sm">
@@ -86,7 +100,7 @@ function Head({ flow, editing, onBeside }: { flow: Flow; editing: boolean; onBes
           </>
         )}
         {editing ? <Watch flow={flow} /> : <Edit flow={flow} />}
-        <FlowMenu flow={flow} />
+        {menu}
       </Group>
     </Group>
   );

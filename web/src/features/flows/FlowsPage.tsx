@@ -16,15 +16,16 @@ import {
 } from "@mantine/core";
 import { IconDownload, IconSearch } from "@tabler/icons-react";
 import { useMutation, useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { type Flow, flows } from "@/api/flows";
 import { exportAll } from "@/features/flows/exporting";
 import { FlowMenu } from "@/features/flows/FlowMenu";
-import { flowState, matches } from "@/features/flows/flowState";
+import { matches } from "@/features/flows/filter";
 import { DropFiles, ImportButton, Imported, useImport } from "@/features/flows/Import";
 import { NewFlow } from "@/features/flows/NewFlow";
-import { TakeTour } from "@/features/tour/TakeTour";
 import { Empty } from "@/ui/Empty";
+import { flowState } from "@/ui/flowState";
 import { Refusal } from "@/ui/Refusal";
 import { StateBadge } from "@/ui/StateBadge";
 import { Traffic } from "@/ui/Traffic";
@@ -33,8 +34,11 @@ import { useFilter } from "@/ui/useFilter";
 
 const STATES = ["live", "warming", "draining", "suspended", "stopped", "failed"];
 
-/** All flows, how they are, and what can be done with them. Search and filters are in the address. */
-export function FlowsPage() {
+/**
+ * All flows, how they are, and what can be done with them. Search and filters are in the address. `tour` is what offers the
+ * tour to a first flow, or only to go on with it once it was begun.
+ */
+export function FlowsPage({ tour }: { tour: (begun: boolean) => ReactNode }) {
   const found = useQuery(flows.list());
   const [filter, setFilter] = useFilter();
   const wanted = {
@@ -66,7 +70,7 @@ export function FlowsPage() {
                 Export
               </Button>
             )}
-            {some && <TakeTour begun />}
+            {some && tour(true)}
             <ImportButton importing={importing} />
             <NewFlow />
           </Group>
@@ -111,7 +115,7 @@ export function FlowsPage() {
             action={
               <Group justify="center">
                 <NewFlow />
-                <TakeTour />
+                {tour(false)}
               </Group>
             }
           >

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Flow } from "@/api/flows";
-import { matches } from "@/features/flows/flowState";
+import { matches } from "@/features/flows/filter";
 
 const flow = {
   name: "Orders",
