@@ -155,7 +155,9 @@ async def test_a_flush_that_is_cancelled_does_not_deafen_the_connection(plane: P
 async def test_an_answer_is_not_taken_for_that_of_a_later_flush(plane: Plane) -> None:
     process = plane.broker.process
     assert process is not None
+    await plane.bus.flush()
     os.kill(process.pid, signal.SIGSTOP)
+    await until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
     given_up, waits = asyncio.create_task(plane.bus.flush()), asyncio.create_task(plane.bus.flush())
     await asyncio.sleep(0)
     given_up.cancel()
