@@ -19,6 +19,8 @@ from headrace.keyring import Keyring
 from headrace.store import credentials, executions, flows
 from headrace.testing.plane import until
 
+QUEUES = "/flows/orders/queues"
+WAITING = f"{QUEUES}/work/messages"
 SECRET = "pa55-of-the-shop"
 WITH_CREDENTIAL = """\
 flow: {name}
@@ -98,7 +100,7 @@ async def test_what_is_dealt_with_out_of_order_is_no_longer_waiting(served: Serv
     async with served.parts.db.begin() as conn:
         await executions.apply(conn, "test", [(1, Batch(spec.flow_id, spec.epoch, spec.version, [fact]))])
     assert (await queue(served, "orders", "work", "hook"))["waiting"] == 3
-    found = await served.get("/flows/orders/queues/work/messages", after="hook")
+    found = await served.get(WAITING, after="hook")
     assert [(each["seq"], each["state"]) for each in found["items"]] == [
         (seq, "taken") for seq in (seqs[0], seqs[2], seqs[3])
     ]
@@ -113,20 +115,19 @@ async def test_messages_of_a_queue_page_by_page(served: Served) -> None:
     spec = await deploy(served.parts.db, served.parts.bus, "orders")
     seqs = [await emitted(served, spec, {"n": number}) for number in range(5)]
     await emitted(served, spec, {"n": 9}, to="other")
-    path = "/flows/orders/queues/work/messages"
-    first = await served.get(path, after="hook", limit=3)
+    first = await served.get(WAITING, after="hook", limit=3)
     assert [each["seq"] for each in first["items"]] == seqs[:3]
     assert first["items"][0] | {"at": 0, "id": "", "execution": ""} == {
         "seq": seqs[0], "at": 0, "id": "", "execution": "", "step": "hook", "size": 7, "state": "waiting",
         "attempt": 1, "rerun": False,
     }  # fmt: skip
-    rest = await served.get(path, after="hook", limit=3, cursor=first["next"])
+    rest = await served.get(WAITING, after="hook", limit=3, cursor=first["next"])
     assert ([each["seq"] for each in rest["items"]], rest["next"]) == (seqs[3:], None)
-    newest = await served.get(path, after="hook", which="recent", limit=3)
+    newest = await served.get(WAITING, after="hook", which="recent", limit=3)
     assert [each["seq"] for each in newest["items"]] == [seqs[4], seqs[3]]  # the last one is for another step
-    older = await served.get(path, after="hook", which="recent", limit=3, cursor=newest["next"])
+    older = await served.get(WAITING, after="hook", which="recent", limit=3, cursor=newest["next"])
     assert ([each["seq"] for each in older["items"]], older["next"]) == ([seqs[2], seqs[1], seqs[0]], None)
-    assert (await served.get(path))["items"] == []
+    assert (await served.get(WAITING))["items"] == []
 
 
 @pytest.mark.parametrize("count", [1, 7, 40])
@@ -137,14 +138,14 @@ async def test_the_newest_of_many_among_others(served: Served, count: int) -> No
         mine.append(await emitted(served, spec, {"n": number}))
         for _ in range(number % 5):
             await emitted(served, spec, {}, step="work")
-    found = await served.get("/flows/orders/queues/work/messages", after="hook", which="recent", limit=6)
+    found = await served.get(WAITING, after="hook", which="recent", limit=6)
     assert [each["seq"] for each in found["items"]] == mine[-6:][::-1]
 
 
 async def test_large_messages_do_not_make_a_page_large(served: Served) -> None:
     spec = await deploy(served.parts.db, served.parts.bus, "orders")
     seqs = [await emitted(served, spec, {"text": "x" * 900_000}) for _ in range(7)]
-    found = await served.get("/flows/orders/queues/work/messages", after="hook", which="recent", limit=100)
+    found = await served.get(WAITING, after="hook", which="recent", limit=100)
     assert 1 < len(found["items"]) < 7
     assert found["items"][0]["seq"] == seqs[-1]
     assert found["next"] is not None
@@ -205,10 +206,9 @@ async def test_what_a_step_emitted_in_an_execution_is_found_again(served: Served
 
 async def test_what_is_not_there(served: Served) -> None:
     await deploy(served.parts.db, served.parts.bus, "orders")
-    path = "/flows/orders/queues"
-    assert await served.refused("GET", f"{path}/work/messages", after="nowhere") == (404, "no-such-queue")
-    assert await served.refused("GET", f"{path}/work/messages", epoch=7) == (404, "no-such-queue")
-    assert await served.refused("GET", f"{path}/work/messages", cursor="x") == (422, "bad-cursor")
+    assert await served.refused("GET", WAITING, after="nowhere") == (404, "no-such-queue")
+    assert await served.refused("GET", WAITING, epoch=7) == (404, "no-such-queue")
+    assert await served.refused("GET", WAITING, cursor="x") == (422, "bad-cursor")
     assert await served.refused("GET", "/flows/orders/messages/77") == (404, "message-not-found")
     async with served.parts.db.begin() as conn:
         await flows.create(conn, "new")

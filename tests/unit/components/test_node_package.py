@@ -62,7 +62,7 @@ def test_a_shared_lock_knows_no_name_and_keeps_every_package() -> None:
 @pytest.mark.parametrize("entry", [{"link": True, "resolved": "own/a"}, {"resolved": "file:own/a.tgz"}])
 def test_packages_of_the_component_itself_are_local(entry: dict[str, Any]) -> None:
     assert Lock("package-lock.json", {"packages": {"": {}, "node_modules/a": entry}}).local
-    remote = {"resolved": "https://packages.example/a/-/a-1.0.0.tgz"}
+    remote = {"resolved": "git+ssh://git@example.org/a.git"}
     assert not Lock("package-lock.json", {"packages": {"": {"link": True}, "node_modules/a": remote}}).local
 
 
