@@ -18,6 +18,7 @@ from headrace.errors import Invalid, NotFound, Refused
 from headrace.flows import document
 from headrace.flows.catalog import Selector
 from headrace.flows.document import Document
+from headrace.flows.excerpt import written
 from headrace.store import components, deployments, flows
 from headrace.store.components import ComponentVersion
 
@@ -52,6 +53,7 @@ class FlowView(Answer):
     state: State = Field(description="Of its current deployment; `stopped` without one.")
     reason: str
     version: int | None = Field(description="The newest published version.")
+    step_count: int = Field(description="Steps of what runs, else of its newest version, else of its draft.")
     epoch: int = Field(description="Number of its last deployment; 0: it was never started.")
     redeploy: Literal["manual", "on-push"] = Field(description="Whether what runs follows its components by itself.")
     has_draft: bool
@@ -115,6 +117,7 @@ async def _flow(
         state=shown.state if shown is not None else "stopped",
         reason=shown.reason if shown is not None else "",
         version=flow.version,
+        step_count=len(shown.steps) if shown is not None else len(written(await _text(conn, flow))),
         epoch=flow.epoch,
         redeploy=known.redeploy if known is not None else "manual",
         has_draft=flow.draft is not None,
@@ -128,6 +131,13 @@ async def _flow(
         coming=deployment_view(parts, flow.name, coming) if coming is not None else None,
         outdated=await _outdated(conn, running, latest),
     )
+
+
+async def _text(conn: AsyncConnection, flow: flows.Flow) -> str:
+    """What would run."""
+    if flow.version is None:
+        return flow.draft or ""
+    return (await flows.get_version(conn, flow.id, flow.version)).document
 
 
 async def _document(conn: AsyncConnection, flow: flows.Flow, row: deployments.Deployment) -> Document | None:

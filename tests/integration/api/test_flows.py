@@ -72,6 +72,7 @@ async def test_saving_a_draft_makes_the_flow_and_changes_nothing_that_runs(ready
     assert (answer["flow"], answer["created"], answer["problems"]) == ("orders", True, [])
     flow = await ready.get("/flows/orders")
     assert (flow["wish"], flow["state"], flow["version"], flow["has_draft"]) == ("stopped", "stopped", None, True)
+    assert flow["step_count"] == DOCUMENT.count("id:") > 0
     assert ready.hinted == []
 
 

@@ -2483,6 +2483,11 @@ export interface components {
              */
             version: number | null;
             /**
+             * Step Count
+             * @description Steps of what runs, else of its newest version, else of its draft.
+             */
+            step_count: number;
+            /**
              * Epoch
              * @description Number of its last deployment; 0: it was never started.
              */

@@ -159,7 +159,6 @@ function FlowTable({ flows }: { flows: Flow[] }) {
 }
 
 function FlowRow({ flow }: { flow: Flow }) {
-  const steps = flow.deployment?.steps.length;
   return (
     <Table.Tr>
       <Table.Td>
@@ -188,7 +187,7 @@ function FlowRow({ flow }: { flow: Flow }) {
       </Table.Td>
       <Table.Td>{flow.type}</Table.Td>
       <Table.Td>{flow.version ?? "–"}</Table.Td>
-      <Table.Td>{steps || "–"}</Table.Td>
+      <Table.Td>{flow.step_count}</Table.Td>
       <Table.Td>{flow.deployment === null ? <Text size="sm">–</Text> : <Traffic flow={flow.name} among />}</Table.Td>
       <Table.Td>{flow.errors_open > 0 ? <Text c={tone("red")}>{flow.errors_open}</Text> : "0"}</Table.Td>
       <Table.Td ta="right">
